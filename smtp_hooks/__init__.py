@@ -1,0 +1,1 @@
+"""A message on its way: envelope, policy, MIME surgery, signature (pure), and the SMTP edges around them."""

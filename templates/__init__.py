@@ -1,0 +1,1 @@
+"""Jinja2 templates and icons: mail parts, pages, and the configuration that `mailgate deploy` prints."""
