@@ -1,0 +1,151 @@
+"""What a call is made of, and what can be said of one. Pure data, shared by the plan, the state machine and Asterisk.
+
+An *attempt* is one try to connect offeree (leg 1) and destination (leg 2); it has an id of its own, and at most
+one Originate is ever sent for it. Times are UNIX seconds (`_at`) or seconds (`_s`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+Leg = Literal[1, 2]
+"""1: the offeree, who is called first. 2: the destination."""
+
+_TEL = re.compile(r"\+[1-9][0-9]{3,14}\Z")  # E.164 with the plus sign (RFC 3966, 5.1.4 global-number-digits)
+_SIP_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")  # what a dialplan takes without any quoting
+_SIP_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?\Z")
+
+
+class Kind(Enum):
+    """How a party can be reached."""
+
+    TEL = "tel"
+    SIP = "sip"
+    BROWSER = "browser"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to reach a party: `tel:+33199001234`, `sip:alice` (registered here), `sip:bob@example.org`.
+
+    The constructor refuses every address that is not in the narrow grammar above, since it ends in a
+    channel string of Asterisk. Raises ValueError.
+    """
+
+    kind: Kind
+    address: str
+
+    def __post_init__(self) -> None:
+        user, at, host = self.address.partition("@")
+        match self.kind:
+            case Kind.TEL:
+                fits = bool(_TEL.match(self.address))
+            case Kind.SIP:
+                fits = bool(_SIP_USER.match(user)) and (not at or bool(_SIP_HOST.match(host)))
+            case Kind.BROWSER:
+                fits = bool(_SIP_USER.match(self.address))
+        if not fits:
+            raise ValueError(f"not a usable {self.kind.value} address")
+
+    @classmethod
+    def parse(cls, uri: str) -> Channel:
+        """`tel:…`, `sip:…` or `browser:…`; raises ValueError."""
+        scheme, _, address = uri.partition(":")
+        return cls(Kind(scheme.lower()), address)
+
+    @property
+    def uri(self) -> str:
+        return f"{self.kind.value}:{self.address}"
+
+
+class Outcome(Enum):
+    """How an attempt ended. Each has words of its own on the page."""
+
+    COMPLETED = "completed"  # both were in one bridge
+
+    OFFEREE_BUSY = "offeree-busy"
+    OFFEREE_NO_ANSWER = "offeree-no-answer"
+    OFFEREE_REJECTED = "offeree-rejected"
+    OFFEREE_WRONG_NUMBER = "offeree-wrong-number"
+    OFFEREE_UNREACHABLE = "offeree-unreachable"  # trunk dead, device not registered, network failure
+    OFFEREE_HUNG_UP = "offeree-hung-up"  # answered, left before pressing a key
+    NO_KEY = "no-key"  # answered, pressed nothing (perhaps a machine)
+    NOT_ME = "not-me"  # pressed 9: this telephone did not ask for a call
+    DECLINED_BY_KEY = "declined-by-key"  # pressed another key
+
+    OFFEREE_LEFT = "offeree-left"  # pressed 1, hung up while the destination's telephone rang
+    DESTINATION_BUSY = "destination-busy"
+    DESTINATION_NO_ANSWER = "destination-no-answer"
+    DESTINATION_REJECTED = "destination-rejected"
+    DESTINATION_WRONG_NUMBER = "destination-wrong-number"
+    DESTINATION_UNREACHABLE = "destination-unreachable"
+    DESTINATION_NO_KEY = "destination-no-key"  # answered, pressed nothing (perhaps a machine)
+    DESTINATION_HUNG_UP = "destination-hung-up"  # answered, left before the bridge
+
+    NOT_PLACED = "not-placed"  # Asterisk could not be asked, or never heard of it: nothing rang
+    REVOKED = "revoked"  # ended by the offeror before the bridge
+    LOST = "lost"  # what became of it cannot be found out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOrder:
+    """Everything that Asterisk is told of an attempt."""
+
+    attempt_id: str  # 32 lower-case hexadecimal digits; becomes leg 1's ChannelId
+    leg1: Channel
+    leg2: Channel
+    announcement: str = ""  # sound file for leg 1, absolute, without extension; empty: the built-in prompt
+    confirm1: bool = True  # leg 1 presses 1 before leg 2 is dialled
+    confirm2: bool = True  # leg 2 presses 1 before it is bridged
+    announcement2: str = ""  # the same for leg 2
+    ring1_s: int = 45
+    ring2_s: int = 45
+    longest_s: int = 3600  # the bridge is cut by Asterisk after this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing:
+    """The leg's telephone rings (leg 2: its INVITE has left)."""
+
+    attempt_id: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The leg has picked up and hears the announcement (where a key is asked for)."""
+
+    attempt_id: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """The leg has pressed 1 (not sent for a leg that is not asked)."""
+
+    attempt_id: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridged:
+    """Both legs are in one bridge."""
+
+    attempt_id: str
+    bridged_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The attempt is over. `cause` is Asterisk's hangup cause (Q.850), 0 where there was none."""
+
+    attempt_id: str
+    outcome: Outcome
+    cause: int = 0
+    bridged_s: float = 0.0
+
+
+CallEvent = Ringing | Answered | Confirmed | Bridged | Ended
