@@ -30,7 +30,7 @@ setup(
         "email-validator>=2.1,<3",
         "jinja2>=3.1.4,<4",
         "panoramisk>=1.4,<2",
-        "sqlite-utils>=3.37,<5",
+        "sqlite-utils>=4.0,<5",
         "click>=8.1",
         "cryptography>=42",
         "fastapi>=0.115",

@@ -7,7 +7,7 @@ one Originate is ever sent for it. Times are UNIX seconds (`_at`) or seconds (`_
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -36,7 +36,7 @@ class Channel:
     """
 
     kind: Kind
-    address: str
+    address: str = field(repr=False)  # a log line that holds a channel shows no number
 
     def __post_init__(self) -> None:
         user, at, host = self.address.partition("@")

@@ -1,0 +1,65 @@
+"""Who may offer calls: an account, the addresses it writes from, and where its calls lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mailgate.calls.model import Channel, Kind
+
+
+class Mode(Enum):
+    """Which of the account's messages get an offer."""
+
+    ALWAYS = "always"
+    ON_REQUEST = "on-request"
+    NEVER = "never"
+
+
+class Hide(Enum):
+    """What happens to a message that would show the account's number and cannot be changed safely."""
+
+    BEST_EFFORT = "best-effort"  # it goes as it is, with a named reason in the log
+    REQUIRED = "required"  # it is refused, naming the part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Whom an offeree is put through to: the offeror, or another party that the offeror names.
+
+    `channels` are the ways to reach that party, the preferred one first.
+    """
+
+    name: str
+    display_name: str
+    channels: tuple[Channel, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An offeror's contract with the service. `destinations[0]` is the default one.
+
+    `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
+    and whatever else the account wants hidden.
+    """
+
+    account_id: str
+    display_name: str
+    addresses: tuple[str, ...]
+    destinations: tuple[Destination, ...]
+    extra_numbers: tuple[str, ...] = field(default=(), repr=False)
+    mode: Mode = Mode.ALWAYS
+    hide: Hide = Hide.BEST_EFFORT
+    language: str = "en"
+    created_at: float = 0.0
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        told = (c.address for d in self.destinations for c in d.channels if c.kind is Kind.TEL)
+        return tuple(dict.fromkeys((*told, *self.extra_numbers)))
+
+    def destination(self, name: str | None = None) -> Destination | None:
+        """The destination of that name; without a name the default one."""
+        if name is None:
+            return self.destinations[0]
+        return next((d for d in self.destinations if d.name == name), None)

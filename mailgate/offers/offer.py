@@ -1,0 +1,383 @@
+"""The offer's state machine: `step(offer, event, now) -> (offer, effects)`, pure.
+
+Rules, which hold for every caller:
+- Nothing here acts. A step says what the offer becomes and which effects must follow; the service commits the
+  former before it runs the latter.
+- TRANSITIONS is the whole truth of what may happen in which state. An event that it does not list raises
+  IllegalTransition and changes nothing; the diagram in docs/offer.md is generated from it.
+- An *attempt* is one try to connect both parties, with an id of its own. At most one attempt of an offer is under
+  way, and the step that begins it asks for exactly one Originate. Events of any other attempt are illegal.
+- What Asterisk says may come late or with gaps (the gateway was down): an event may skip states forward, never back.
+- A use is a connected call, not a click. Validity, uses and attempts are checked each by itself.
+- What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import assert_never
+
+from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Outcome, Ringing
+from mailgate.errors import MailgateError
+
+
+class State(Enum):
+    """Where an offer stands. The value is what the store and the API show."""
+
+    OPEN = "open"
+    PLACING = "placing"  # accepted and committed; Asterisk is being asked
+    OFFEREE_RINGING = "offeree-ringing"
+    OFFEREE_ASKED = "offeree-asked"  # leg 1 has answered and is asked to press 1
+    DESTINATION_RINGING = "destination-ringing"
+    DESTINATION_ASKED = "destination-asked"  # leg 2 has answered and is asked to press 1
+    CONNECTED = "connected"
+    UNSETTLED = "unsettled"  # Asterisk's answer was lost; its records are being asked
+    USED = "used"
+    EXHAUSTED = "exhausted"  # no attempt left
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+IN_CALL = frozenset(
+    {
+        State.PLACING,
+        State.OFFEREE_RINGING,
+        State.OFFEREE_ASKED,
+        State.DESTINATION_RINGING,
+        State.DESTINATION_ASKED,
+        State.CONNECTED,
+        State.UNSETTLED,
+    }
+)
+"""States with an attempt under way."""
+
+ENDED = frozenset({State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED})
+"""States that nothing leads out of."""
+
+
+class IllegalTransition(MailgateError):
+    """The event cannot happen in the offer's state; nothing was changed."""
+
+    def __init__(self, state: State, event: Name, why: str = "") -> None:
+        super().__init__(f"{event.value} in state {state.value}" + (f": {why}" if why else ""))
+        self.state = state
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was agreed when the offer was made; it does not change."""
+
+    account_id: str
+    offeror_name: str
+    destination_name: str
+    destination: tuple[Channel, ...] = field(repr=False)
+    offeree_address: str
+    language: str = "en"
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to connect both parties. Times are UNIX seconds, None where it has not come to that."""
+
+    attempt_id: str
+    ordinal: int
+    leg1: Channel = field(repr=False)
+    started_at: float
+    answered_at: float | None = None
+    bridged_at: float | None = None
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    cause: int = 0
+    bridged_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An offer as it stands. `version` grows by one with each step: the store's compare-and-set goes by it."""
+
+    offer_id: str
+    terms: Terms
+    state: State = State.OPEN
+    version: int = 0
+    created_at: float
+    expires_at: float
+    uses_left: int = 1
+    attempts_left: int = 10
+    attempt: Attempt | None = None
+    closing: State | None = None
+
+
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The offeree wants the call now, on this channel."""
+
+    attempt_id: str
+    leg1: Channel = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLost:
+    """The link to Asterisk broke before it said whether it took the call."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """The offeror takes the offer back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """The offer's time is over."""
+
+
+Event = Accepted | AnswerLost | CallEvent | Revoked | Expired
+
+
+class Name(Enum):
+    """The events' names, as TRANSITIONS and the history use them."""
+
+    ACCEPTED = "accepted"
+    OFFEREE_RINGS = "offeree-rings"
+    OFFEREE_ANSWERED = "offeree-answered"
+    OFFEREE_CONFIRMED = "offeree-confirmed"
+    DESTINATION_RINGS = "destination-rings"
+    DESTINATION_ANSWERED = "destination-answered"
+    DESTINATION_CONFIRMED = "destination-confirmed"
+    BRIDGED = "bridged"
+    CALL_ENDED = "call-ended"
+    ANSWER_LOST = "answer-lost"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+def name_of(event: Event) -> Name:
+    """The name of an event; a leg's events are named after the party."""
+    match event:
+        case Accepted():
+            return Name.ACCEPTED
+        case Ringing(leg=leg):
+            return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
+        case Answered(leg=leg):
+            return Name.OFFEREE_ANSWERED if leg == 1 else Name.DESTINATION_ANSWERED
+        case Confirmed(leg=leg):
+            return Name.OFFEREE_CONFIRMED if leg == 1 else Name.DESTINATION_CONFIRMED
+        case Bridged():
+            return Name.BRIDGED
+        case Ended():
+            return Name.CALL_ENDED
+        case AnswerLost():
+            return Name.ANSWER_LOST
+        case Revoked():
+            return Name.REVOKED
+        case Expired():
+            return Name.EXPIRED
+        case _:
+            assert_never(event)
+
+
+# --- effects --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall:
+    """Send the one Originate of this attempt."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """End the attempt's legs, whichever there are."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress:
+    """Never call this channel again for anybody: whoever answered there did not ask for it."""
+
+    channel: Channel = field(repr=False)
+
+
+Effect = PlaceCall | HangUp | Suppress
+
+
+# --- the table ------------------------------------------------------------------------------------------------
+
+
+class Rule(Enum):
+    """Targets that depend on more than state and event."""
+
+    STAY = "the same state"
+    CLOSE_AFTER_CALL = "the same state; what ends the offer takes hold when the call is over"
+    AFTER_CALL = "open again, or ended where nothing is left or something has ended it meanwhile"
+
+
+AFTER_CALL_TARGETS = (State.OPEN, State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED)
+"""What Rule.AFTER_CALL can lead to."""
+
+_S, _N, _R = State, Name, Rule
+
+TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
+    (_S.OPEN, _N.ACCEPTED): _S.PLACING,
+    (_S.OPEN, _N.REVOKED): _S.REVOKED,
+    (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
+    #
+    (_S.PLACING, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
+    (_S.PLACING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
+    (_S.PLACING, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
+    (_S.PLACING, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
+    (_S.PLACING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
+    (_S.PLACING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
+    (_S.PLACING, _N.BRIDGED): _S.CONNECTED,
+    (_S.PLACING, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.PLACING, _N.ANSWER_LOST): _S.UNSETTLED,
+    (_S.PLACING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.PLACING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.OFFEREE_RINGING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
+    (_S.OFFEREE_RINGING, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
+    (_S.OFFEREE_RINGING, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
+    (_S.OFFEREE_RINGING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
+    (_S.OFFEREE_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
+    (_S.OFFEREE_RINGING, _N.BRIDGED): _S.CONNECTED,
+    (_S.OFFEREE_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.OFFEREE_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.OFFEREE_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.OFFEREE_ASKED, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
+    (_S.OFFEREE_ASKED, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
+    (_S.OFFEREE_ASKED, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
+    (_S.OFFEREE_ASKED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
+    (_S.OFFEREE_ASKED, _N.BRIDGED): _S.CONNECTED,
+    (_S.OFFEREE_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.OFFEREE_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.OFFEREE_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.DESTINATION_RINGING, _N.DESTINATION_RINGS): _R.STAY,
+    (_S.DESTINATION_RINGING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
+    (_S.DESTINATION_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
+    (_S.DESTINATION_RINGING, _N.BRIDGED): _S.CONNECTED,
+    (_S.DESTINATION_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.DESTINATION_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.DESTINATION_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.DESTINATION_ASKED, _N.DESTINATION_CONFIRMED): _R.STAY,
+    (_S.DESTINATION_ASKED, _N.BRIDGED): _S.CONNECTED,
+    (_S.DESTINATION_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.DESTINATION_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.DESTINATION_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.CONNECTED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.CONNECTED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.CONNECTED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+    #
+    (_S.UNSETTLED, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
+    (_S.UNSETTLED, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
+    (_S.UNSETTLED, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
+    (_S.UNSETTLED, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
+    (_S.UNSETTLED, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
+    (_S.UNSETTLED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
+    (_S.UNSETTLED, _N.BRIDGED): _S.CONNECTED,
+    (_S.UNSETTLED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.UNSETTLED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
+    (_S.UNSETTLED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
+}
+
+
+# --- the step -------------------------------------------------------------------------------------------------
+
+
+def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:
+    """What the offer becomes by the event, and what must be done once that is committed.
+
+    Raises IllegalTransition where the event cannot happen now; the offer is immutable, so nothing has changed.
+    """
+    name = name_of(event)
+    target = TRANSITIONS.get((offer.state, name))
+    if target is None:
+        raise IllegalTransition(offer.state, name)
+    effects: tuple[Effect, ...] = ()
+    match event:
+        case Accepted():
+            if now >= offer.expires_at:
+                raise IllegalTransition(offer.state, name, "the offer's time is over")
+            attempt = Attempt(
+                attempt_id=event.attempt_id,
+                ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
+                leg1=event.leg1,
+                started_at=now,
+            )
+            changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1)
+            effects = (PlaceCall(attempt_id=event.attempt_id),)
+        case Revoked():
+            changed, effects = _closing(offer, State.REVOKED, hang_up=offer.state is not State.CONNECTED)
+        case Expired():
+            if now < offer.expires_at:
+                raise IllegalTransition(offer.state, name, "the offer's time is not over")
+            changed, effects = _closing(offer, State.EXPIRED, hang_up=False)
+        case _:
+            changed, effects = _told_by_asterisk(offer, event, name, now)
+    state = _resolve(target, offer.state, changed)
+    closing = None if state in ENDED else changed.closing
+    return replace(changed, state=state, closing=closing, version=offer.version + 1), effects
+
+
+def _closing(offer: Offer, state: State, *, hang_up: bool) -> tuple[Offer, tuple[Effect, ...]]:
+    if offer.state not in IN_CALL or offer.attempt is None:
+        return offer, ()
+    # a revocation outlasts an expiry: it is what the offeror said
+    closing = offer.closing if offer.closing is State.REVOKED else state
+    return replace(offer, closing=closing), (HangUp(attempt_id=offer.attempt.attempt_id),) if hang_up else ()
+
+
+def _told_by_asterisk(
+    offer: Offer, event: AnswerLost | CallEvent, name: Name, now: float
+) -> tuple[Offer, tuple[Effect, ...]]:
+    attempt = offer.attempt
+    if attempt is None or attempt.attempt_id != event.attempt_id:
+        raise IllegalTransition(offer.state, name, "of another attempt")
+    match event:
+        case Answered(leg=1):
+            attempt = replace(attempt, answered_at=now)
+        case Bridged(bridged_at=at):
+            attempt = replace(attempt, answered_at=attempt.answered_at or at, bridged_at=at)
+        case Ended():
+            return _call_over(offer, attempt, event, now)
+        case _:
+            pass
+    return replace(offer, attempt=attempt), ()
+
+
+def _call_over(offer: Offer, attempt: Attempt, event: Ended, now: float) -> tuple[Offer, tuple[Effect, ...]]:
+    outcome = event.outcome
+    if offer.closing is State.REVOKED and offer.state is not State.CONNECTED and outcome is not Outcome.COMPLETED:
+        outcome = Outcome.REVOKED
+    used = outcome is Outcome.COMPLETED
+    ended = replace(attempt, ended_at=now, outcome=outcome, cause=event.cause, bridged_s=event.bridged_s)
+    effects: tuple[Effect, ...] = (Suppress(channel=attempt.leg1),) if outcome is Outcome.NOT_ME else ()
+    return replace(offer, attempt=ended, uses_left=offer.uses_left - used), effects
+
+
+def _resolve(target: State | Rule, state: State, offer: Offer) -> State:
+    match target:
+        case State():
+            return target
+        case Rule.STAY | Rule.CLOSE_AFTER_CALL:
+            return state
+        case Rule.AFTER_CALL:
+            if offer.closing is not None:
+                return offer.closing
+            if offer.uses_left < 1:
+                return State.USED
+            return State.OPEN if offer.attempts_left > 0 else State.EXHAUSTED
+        case _:
+            assert_never(target)

@@ -1,0 +1,330 @@
+"""Offers as a service: persist, then act.
+
+Every change goes the same way: find the offer, `step` it, swap it in the store, and only when that is committed
+publish the new view and run the effects. Originate is sent at most once for each attempt, by the process that
+committed the attempt; where its answer is lost, the offer is UNSETTLED until Asterisk's records say what happened.
+
+What flows in: tokens from pages, call events from Asterisk, commands of the offeror. Out: views to watchers,
+orders to Asterisk. Nothing that leaves here as a view holds a number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, assert_never
+
+from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Outcome
+from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
+from mailgate.offers import offer as machine
+from mailgate.offers.offer import (
+    IN_CALL,
+    Accepted,
+    AnswerLost,
+    Effect,
+    Event,
+    Expired,
+    HangUp,
+    IllegalTransition,
+    Offer,
+    PlaceCall,
+    Revoked,
+    State,
+    Suppress,
+    Terms,
+)
+from mailgate.offers.view import View, view
+from mailgate.offers.watch import Watchers
+from mailgate.store import offers as rows_of
+from mailgate.store.database import Rows, Store
+from mailgate.store.seal import Sealer
+from tokens import coupon
+from tokens.coupon import Purpose
+from tokens.keys import KeyRing
+
+log = logging.getLogger(__name__)
+
+
+class UnknownOffer(MailgateError):
+    """An authentic token, or an id, of an offer that the store does not hold (any more)."""
+
+
+class Calls(Protocol):
+    """What the service needs of Asterisk; see mailgate.calls.asterisk."""
+
+    async def originate(self, order: CallOrder) -> None:
+        """Raises CallFailed (nothing rings, for certain) or OutcomeUnknown."""
+
+    async def hang_up(self, attempt_id: str) -> None:
+        """End whatever legs the attempt has."""
+
+    async def settle(self, attempt_ids: Sequence[str]) -> dict[str, CallEvent | None]:
+        """What Asterisk knows of each attempt; None: it never heard of it. Raises CallFailed while it is away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What each new offer is given. Times in seconds."""
+
+    valid_s: float = 14 * 86400.0
+    uses: int = 1
+    attempts: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A new offer, durable, and the token that goes to the offeree."""
+
+    offer_id: str
+    token: str
+
+
+class Offers:
+    """All offers of a gateway. `prepare` turns a committed attempt into the order that Asterisk is given."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        ring: KeyRing,
+        rules: Rules,
+        calls: Calls,
+        prepare: Callable[[Offer], Awaitable[CallOrder]],
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._ring = ring
+        self._rules = rules
+        self._calls = calls
+        self._prepare = prepare
+        self._now = now
+        self._new_id = new_id
+        self._watchers = Watchers()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: set[str] = set()
+        self._foreign = 0
+
+    # --- making and finding -----------------------------------------------------------------------------------
+
+    async def open(self, terms: Sequence[Terms]) -> list[Opened]:
+        """One new offer for each of the terms; durable when this returns."""
+        now = self._now()
+        key = self._ring.newest
+        opened: list[Opened] = []
+        made: list[tuple[Offer, rows_of.Coupon]] = []
+        for each in terms:
+            offer_id = self._new_id()
+            token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
+            offer = Offer(
+                offer_id=offer_id,
+                terms=each,
+                created_at=now,
+                expires_at=now + self._rules.valid_s,
+                uses_left=self._rules.uses,
+                attempts_left=self._rules.attempts,
+            )
+            made.append((offer, rows_of.Coupon(fingerprint=coupon.fingerprint(token), key_id=key.key_id)))
+            opened.append(Opened(offer_id=offer_id, token=token))
+        await self._store.transact(lambda rows: rows_of.insert(rows, self._sealer, made))
+        return opened
+
+    def look(self, token: str) -> View:
+        """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
+        return view(self._find(token), self._now())
+
+    async def watch(self, token: str) -> AsyncIterator[View]:
+        """The view of the token's offer, again after each change. Raises as `look`."""
+        async for each in self._watchers.watch(self.look(token)):
+            yield each
+
+    def offer_id_of(self, token: str) -> str:
+        """Raises TokenError, UnknownOffer."""
+        return self._find(token).offer_id
+
+    def _find(self, token: str) -> Offer:
+        mark = coupon.verify(self._ring, token, purpose=Purpose.ACCEPT)
+        found = self._store.read(lambda rows: rows_of.by_fingerprint(rows, self._sealer, mark))
+        if found is None:
+            raise UnknownOffer("this link is worth nothing any more")
+        return found
+
+    def _by_id(self, offer_id: str) -> Offer | None:
+        return self._store.read(lambda rows: rows_of.by_id(rows, self._sealer, offer_id))
+
+    def _in_states(self, states: Iterable[State]) -> list[Offer]:
+        return self._store.read(lambda rows: rows_of.in_states(rows, self._sealer, states))
+
+    # --- what people do ---------------------------------------------------------------------------------------
+
+    async def accept(self, token: str, leg1: Channel) -> View:
+        """Begin the call now; the view says how it stands once that is committed.
+
+        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-party`), or IllegalTransition where the
+        offer cannot be accepted in the state it is in.
+        """
+        offer = self._find(token)
+        if any(leg1 == channel for channel in offer.terms.destination):
+            raise CallRefused("same-party", "this is the number that you would be connected with")
+        if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
+            raise CallRefused("suppressed", "whoever answers there has asked not to be called")
+        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+
+    async def revoke(self, offer_id: str) -> View:
+        """Take the offer back. Raises UnknownOffer, IllegalTransition."""
+        return await self.apply(offer_id, Revoked())
+
+    # --- what Asterisk says -----------------------------------------------------------------------------------
+
+    async def on_call_event(self, event: CallEvent) -> None:
+        """Take in what Asterisk says of an attempt; what is late or of no offer of ours is noted and left."""
+        offer = self._store.read(lambda rows: rows_of.by_attempt(rows, self._sealer, event.attempt_id))
+        if offer is None:
+            log.warning("call event of an unknown attempt", extra={"attempt": event.attempt_id})
+            return
+        try:
+            await self.apply(offer.offer_id, event)
+        except IllegalTransition as error:
+            log.debug("call event changes nothing: %s", error, extra={"attempt": event.attempt_id})
+
+    async def settle(self) -> None:
+        """Ask Asterisk about every attempt under way that this process is not placing right now.
+
+        Called at the start, after each reconnection, and while anything is unsettled.
+        """
+        under_way = self._in_states(IN_CALL)
+        ids = [o.attempt.attempt_id for o in under_way if o.attempt and o.attempt.attempt_id not in self._placing]
+        if not ids:
+            return
+        try:
+            answers = await self._calls.settle(ids)
+        except CallFailed as error:
+            log.info("calls under way cannot be settled yet: %s", error)
+            return
+        for attempt_id in ids:
+            answer = answers.get(attempt_id)
+            await self.on_call_event(answer or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
+
+    async def tick(self) -> None:
+        """What time brings: offers expire, unsettled calls are asked for, and other processes' changes are seen."""
+        overdue = self._store.read(lambda rows: rows_of.overdue(rows, self._sealer, self._now(), 500))
+        for offer in overdue:
+            try:
+                await self.apply(offer.offer_id, Expired())
+            except IllegalTransition:
+                log.debug("offer was no longer open when its time was over", extra={"offer": offer.offer_id})
+        if self._in_states((State.UNSETTLED,)):
+            await self.settle()
+        foreign = await self._store.transact(Rows.foreign_commits)
+        if foreign != self._foreign:
+            self._foreign = foreign
+            await self._see_foreign_changes()
+
+    async def _see_foreign_changes(self) -> None:
+        for offer_id in self._watchers.watched():
+            changed = self._by_id(offer_id)
+            if changed is not None:
+                self._watchers.publish(view(changed, self._now()))
+        for offer in self._in_states(IN_CALL):
+            if offer.closing is State.REVOKED and offer.state is not State.CONNECTED and offer.attempt:
+                await self._calls.hang_up(offer.attempt.attempt_id)
+
+    # --- persist, then act ------------------------------------------------------------------------------------
+
+    async def apply(self, offer_id: str, event: Event) -> View:
+        """Step the offer by the event, commit, publish, begin the effects. Raises UnknownOffer, IllegalTransition."""
+        while True:
+            now = self._now()
+            done = await self._store.transact(partial(self._swap, offer_id=offer_id, event=event, now=now))
+            if done is not None:
+                break
+        offer, effects = done
+        log.info(
+            "offer stepped",
+            extra={
+                "offer": offer_id,
+                "event": machine.name_of(event).value,
+                "state": offer.state.value,
+                "attempt": offer.attempt.attempt_id if offer.attempt else None,
+            },
+        )
+        shown = view(offer, now)
+        self._watchers.publish(shown)
+        for effect in effects:
+            await self._begin(offer, effect)
+        return shown
+
+    def _swap(self, rows: Rows, *, offer_id: str, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]] | None:
+        seen = rows_of.by_id(rows, self._sealer, offer_id)
+        if seen is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        changed, effects = machine.step(seen, event, now)
+        name = machine.name_of(event).value
+        return (changed, effects) if rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now) else None
+
+    async def _begin(self, offer: Offer, effect: Effect) -> None:
+        match effect:
+            case PlaceCall():
+                self._placing.add(effect.attempt_id)
+                self._spawn(self._place(offer, effect.attempt_id))
+            case HangUp():
+                self._spawn(self._hang_up(effect.attempt_id))
+            case Suppress(channel=channel):
+                now = self._now()
+                await self._store.transact(
+                    lambda rows: rows_of.suppress(rows, self._sealer, channel, now=now, reason="not-me")
+                )
+            case _:
+                assert_never(effect)
+
+    async def _place(self, offer: Offer, attempt_id: str) -> None:
+        event: Event | None = None
+        try:
+            try:
+                order = await self._prepare(offer)
+            except MailgateError as error:
+                log.error("call could not be prepared: %s", error, extra={"attempt": attempt_id})
+                event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)
+            else:
+                await self._calls.originate(order)
+        except CallFailed as error:
+            log.warning("call was not placed: %s", error, extra={"attempt": attempt_id})
+            event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)
+        except OutcomeUnknown as error:
+            log.warning("answer to the call was lost: %s", error, extra={"attempt": attempt_id})
+            event = AnswerLost(attempt_id=attempt_id)
+        except Exception:
+            log.exception("placing a call failed", extra={"attempt": attempt_id})
+            event = AnswerLost(attempt_id=attempt_id)
+        finally:
+            self._placing.discard(attempt_id)
+        if event is not None:
+            try:
+                await self.apply(offer.offer_id, event)
+            except IllegalTransition as error:
+                log.debug("%s", error, extra={"attempt": attempt_id})
+            return
+        after = self._by_id(offer.offer_id)
+        if after is not None and after.closing is State.REVOKED:  # taken back while the order was under way
+            await self._hang_up(attempt_id)
+
+    async def _hang_up(self, attempt_id: str) -> None:
+        try:
+            await self._calls.hang_up(attempt_id)
+        except MailgateError as error:
+            log.warning("call could not be hung up: %s", error, extra={"attempt": attempt_id})
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # a task that nobody holds may be collected before it is done
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for orders under way to reach Asterisk; calls go on there."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10)

@@ -1,0 +1,99 @@
+"""Accounts in the store. Each function takes the rows of a transaction or of a read."""
+
+from __future__ import annotations
+
+import json
+
+from mailgate.accounts.model import Account, Destination, Hide, Mode
+from mailgate.calls.model import Channel
+from mailgate.store.database import Row, Rows
+from mailgate.store.seal import Sealer
+
+
+def insert(rows: Rows, sealer: Sealer, account: Account) -> None:
+    """Raises sqlite3.IntegrityError where an address belongs to an account already."""
+    rows.run("insert_account", **_columns(sealer, account), created_at=account.created_at)
+    _insert_parts(rows, sealer, account)
+
+
+def replace(rows: Rows, sealer: Sealer, account: Account) -> None:
+    """Write the account anew; its identity and creation time stay."""
+    rows.run("update_account", **_columns(sealer, account))
+    rows.run("delete_destinations", account_id=account.account_id)
+    rows.run("delete_addresses", account_id=account.account_id)
+    _insert_parts(rows, sealer, account)
+
+
+def remove(rows: Rows, account_id: str) -> None:
+    """The account goes; its offers stay, ended by whoever removes it."""
+    rows.run("delete_destinations", account_id=account_id)
+    rows.run("delete_addresses", account_id=account_id)
+    rows.run("delete_account", account_id=account_id)
+
+
+def by_address(rows: Rows, sealer: Sealer, address: str) -> Account | None:
+    """The account that writes from this address (compared in lower case)."""
+    row = rows.one("account_by_address", address=address.lower())
+    return None if row is None else _account(rows, sealer, row)
+
+
+def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
+    row = rows.one("account_by_id", account_id=account_id)
+    return None if row is None else _account(rows, sealer, row)
+
+
+def everyone(rows: Rows, sealer: Sealer) -> list[Account]:
+    return [_account(rows, sealer, row) for row in rows.all("all_accounts")]
+
+
+def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
+    return {
+        "account_id": account.account_id,
+        "display_name": account.display_name,
+        "mode": account.mode.value,
+        "hide": account.hide.value,
+        "language": account.language,
+        "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
+    }
+
+
+def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
+    for address in account.addresses:
+        rows.run("insert_address", address=address.lower(), account_id=account.account_id)
+    for position, destination in enumerate(account.destinations):
+        rows.run(
+            "insert_destination",
+            account_id=account.account_id,
+            name=destination.name,
+            position=position,
+            display_name=destination.display_name,
+            channels=sealer.seal(
+                json.dumps([c.uri for c in destination.channels]),
+                f"destinations {account.account_id} {destination.name}",
+            ),
+        )
+
+
+def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
+    account_id = row["account_id"]
+    return Account(
+        account_id=account_id,
+        display_name=row["display_name"],
+        addresses=tuple(a["address"] for a in rows.all("addresses_of", account_id=account_id)),
+        destinations=tuple(
+            Destination(
+                name=d["name"],
+                display_name=d["display_name"],
+                channels=tuple(
+                    Channel.parse(uri)
+                    for uri in json.loads(sealer.open(d["channels"], f"destinations {account_id} {d['name']}"))
+                ),
+            )
+            for d in rows.all("destinations_of", account_id=account_id)
+        ),
+        extra_numbers=tuple(json.loads(sealer.open(row["extra_numbers"], f"accounts {account_id}"))),
+        mode=Mode(row["mode"]),
+        hide=Hide(row["hide"]),
+        language=row["language"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,204 @@
+"""Offers, their attempts and their history in the store. Each function takes the rows of a transaction or of a read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mailgate.calls.model import Channel, Outcome
+from mailgate.offers.offer import Attempt, Offer, State, Terms
+from mailgate.store.database import Row, Rows
+from mailgate.store.seal import Sealer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coupon:
+    """How an offer's token is found again: its fingerprint, and what it can be minted from."""
+
+    fingerprint: bytes
+    key_id: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of an offer's history."""
+
+    at: float
+    event: str
+    state: str
+    attempt_id: str | None
+
+
+def insert(rows: Rows, sealer: Sealer, offers: Sequence[tuple[Offer, Coupon]]) -> None:
+    """New offers, each with its coupon."""
+    rows.run_many("insert_offer", [_columns(sealer, offer, coupon) for offer, coupon in offers])
+
+
+def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str, at: float) -> bool:
+    """Write `changed` where the offer still is what was `seen`; False where another step came first."""
+    attempt = changed.attempt
+    done = rows.run(
+        "swap_offer",
+        offer_id=seen.offer_id,
+        seen_version=seen.version,
+        state=changed.state.value,
+        version=changed.version,
+        closing=changed.closing.value if changed.closing else None,
+        uses_left=changed.uses_left,
+        attempts_left=changed.attempts_left,
+        attempt_id=attempt.attempt_id if attempt else None,
+    )
+    if done != 1:
+        return False
+    if attempt is not None and attempt != seen.attempt:
+        _put_attempt(rows, sealer, seen.offer_id, attempt)
+    rows.run(
+        "insert_history",
+        offer_id=seen.offer_id,
+        at=at,
+        event=event,
+        state=changed.state.value,
+        attempt_id=attempt.attempt_id if attempt else None,
+    )
+    return True
+
+
+def by_id(rows: Rows, sealer: Sealer, offer_id: str) -> Offer | None:
+    return _maybe(rows, sealer, rows.one("offer_by_id", offer_id=offer_id))
+
+
+def by_fingerprint(rows: Rows, sealer: Sealer, fingerprint: bytes) -> Offer | None:
+    return _maybe(rows, sealer, rows.one("offer_by_fingerprint", fingerprint=fingerprint))
+
+
+def by_attempt(rows: Rows, sealer: Sealer, attempt_id: str) -> Offer | None:
+    return _maybe(rows, sealer, rows.one("offer_by_attempt", attempt_id=attempt_id))
+
+
+def in_states(rows: Rows, sealer: Sealer, states: Iterable[State]) -> list[Offer]:
+    names = json.dumps([state.value for state in states])
+    return [_offer(rows, sealer, row) for row in rows.all("offers_in_states", states=names)]
+
+
+def overdue(rows: Rows, sealer: Sealer, now: float, most: int) -> list[Offer]:
+    """Open offers whose time is over, the oldest first."""
+    return [_offer(rows, sealer, row) for row in rows.all("offers_overdue", now=now, most=most)]
+
+
+def recent(
+    rows: Rows, sealer: Sealer, *, account_id: str | None = None, state: str | None = None, most: int = 50
+) -> list[Offer]:
+    """The newest offers first."""
+    found = rows.all("recent_offers", account_id=account_id, state=state, most=most)
+    return [_offer(rows, sealer, row) for row in found]
+
+
+def attempts(rows: Rows, sealer: Sealer, offer_id: str) -> list[Attempt]:
+    return [_attempt(sealer, row) for row in rows.all("attempts_of", offer_id=offer_id)]
+
+
+def history(rows: Rows, offer_id: str) -> list[Entry]:
+    return [Entry(**row) for row in rows.all("history_of", offer_id=offer_id)]
+
+
+def coupon_of(rows: Rows, offer_id: str) -> Coupon | None:
+    row = rows.one("offer_by_id", offer_id=offer_id)
+    if row is None:
+        return None
+    return Coupon(fingerprint=row["fingerprint"], key_id=row["key_id"], generation=row["generation"])
+
+
+def suppress(rows: Rows, sealer: Sealer, channel: Channel, *, now: float, reason: str) -> None:
+    """Nobody is called on this channel any more."""
+    rows.run("put_suppression", digest=sealer.digest(channel.uri), since=now, reason=reason)
+
+
+def suppressed(rows: Rows, sealer: Sealer, channel: Channel) -> bool:
+    return rows.one("suppression", digest=sealer.digest(channel.uri)) is not None
+
+
+def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
+    terms = offer.terms
+    return {
+        "offer_id": offer.offer_id,
+        "account_id": terms.account_id,
+        "fingerprint": coupon.fingerprint,
+        "key_id": coupon.key_id,
+        "generation": coupon.generation,
+        "state": offer.state.value,
+        "version": offer.version,
+        "created_at": offer.created_at,
+        "expires_at": offer.expires_at,
+        "uses_left": offer.uses_left,
+        "attempts_left": offer.attempts_left,
+        "offeror_name": terms.offeror_name,
+        "destination_name": terms.destination_name,
+        "destination": sealer.seal(json.dumps([c.uri for c in terms.destination]), f"offers {offer.offer_id}"),
+        "offeree_address": terms.offeree_address,
+        "language": terms.language,
+        "message_id": terms.message_id,
+    }
+
+
+def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) -> None:
+    rows.run(
+        "put_attempt",
+        attempt_id=attempt.attempt_id,
+        offer_id=offer_id,
+        ordinal=attempt.ordinal,
+        leg1=sealer.seal(attempt.leg1.uri, f"attempts {attempt.attempt_id}"),
+        started_at=attempt.started_at,
+        answered_at=attempt.answered_at,
+        bridged_at=attempt.bridged_at,
+        ended_at=attempt.ended_at,
+        outcome=attempt.outcome.value if attempt.outcome else None,
+        cause=attempt.cause,
+        bridged_s=attempt.bridged_s,
+    )
+
+
+def _maybe(rows: Rows, sealer: Sealer, row: Row | None) -> Offer | None:
+    return None if row is None else _offer(rows, sealer, row)
+
+
+def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
+    attempt_row = rows.one("attempt_by_id", attempt_id=row["attempt_id"]) if row["attempt_id"] else None
+    return Offer(
+        offer_id=row["offer_id"],
+        terms=Terms(
+            account_id=row["account_id"],
+            offeror_name=row["offeror_name"],
+            destination_name=row["destination_name"],
+            destination=tuple(
+                Channel.parse(uri) for uri in json.loads(sealer.open(row["destination"], f"offers {row['offer_id']}"))
+            ),
+            offeree_address=row["offeree_address"],
+            language=row["language"],
+            message_id=row["message_id"],
+        ),
+        state=State(row["state"]),
+        version=row["version"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        uses_left=row["uses_left"],
+        attempts_left=row["attempts_left"],
+        attempt=_attempt(sealer, attempt_row) if attempt_row else None,
+        closing=State(row["closing"]) if row["closing"] else None,
+    )
+
+
+def _attempt(sealer: Sealer, row: Row) -> Attempt:
+    return Attempt(
+        attempt_id=row["attempt_id"],
+        ordinal=row["ordinal"],
+        leg1=Channel.parse(sealer.open(row["leg1"], f"attempts {row['attempt_id']}")),
+        started_at=row["started_at"],
+        answered_at=row["answered_at"],
+        bridged_at=row["bridged_at"],
+        ended_at=row["ended_at"],
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        cause=row["cause"] or 0,
+        bridged_s=row["bridged_s"] or 0.0,
+    )

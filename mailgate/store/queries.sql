@@ -1,0 +1,103 @@
+-- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
+
+-- name: insert_account
+INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, created_at)
+VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :created_at);
+
+-- name: update_account
+UPDATE accounts
+SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers
+WHERE account_id = :account_id;
+
+-- name: insert_address
+INSERT INTO addresses (address, account_id) VALUES (:address, :account_id);
+
+-- name: insert_destination
+INSERT INTO destinations (account_id, name, position, display_name, channels)
+VALUES (:account_id, :name, :position, :display_name, :channels);
+
+-- name: delete_destinations
+DELETE FROM destinations WHERE account_id = :account_id;
+
+-- name: delete_addresses
+DELETE FROM addresses WHERE account_id = :account_id;
+
+-- name: delete_account
+DELETE FROM accounts WHERE account_id = :account_id;
+
+-- name: account_by_address
+SELECT accounts.* FROM accounts JOIN addresses USING (account_id) WHERE address = :address;
+
+-- name: account_by_id
+SELECT * FROM accounts WHERE account_id = :account_id;
+
+-- name: all_accounts
+SELECT * FROM accounts ORDER BY display_name, account_id;
+
+-- name: addresses_of
+SELECT address FROM addresses WHERE account_id = :account_id ORDER BY rowid;
+
+-- name: destinations_of
+SELECT * FROM destinations WHERE account_id = :account_id ORDER BY position;
+
+-- name: insert_offer
+INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state, version, closing, created_at,
+                    expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,
+                    offeree_address, language, message_id, attempt_id)
+VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :version, NULL, :created_at,
+        :expires_at, :uses_left, :attempts_left, :offeror_name, :destination_name, :destination,
+        :offeree_address, :language, :message_id, NULL);
+
+-- name: swap_offer
+-- Compare and set: no row is changed where another step came first.
+UPDATE offers
+SET state = :state, version = :version, closing = :closing, uses_left = :uses_left,
+    attempts_left = :attempts_left, attempt_id = :attempt_id
+WHERE offer_id = :offer_id AND version = :seen_version;
+
+-- name: offer_by_id
+SELECT * FROM offers WHERE offer_id = :offer_id;
+
+-- name: offer_by_fingerprint
+SELECT * FROM offers WHERE fingerprint = :fingerprint;
+
+-- name: offer_by_attempt
+SELECT offers.* FROM offers JOIN attempts USING (offer_id) WHERE attempts.attempt_id = :attempt_id;
+
+-- name: offers_in_states
+SELECT * FROM offers WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at;
+
+-- name: offers_overdue
+SELECT * FROM offers WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :most;
+
+-- name: recent_offers
+SELECT * FROM offers
+WHERE (:account_id IS NULL OR account_id = :account_id) AND (:state IS NULL OR state = :state)
+ORDER BY created_at DESC LIMIT :most;
+
+-- name: put_attempt
+INSERT INTO attempts (attempt_id, offer_id, ordinal, leg1, started_at, answered_at, bridged_at, ended_at, outcome,
+                      cause, bridged_s)
+VALUES (:attempt_id, :offer_id, :ordinal, :leg1, :started_at, :answered_at, :bridged_at, :ended_at, :outcome,
+        :cause, :bridged_s)
+ON CONFLICT (attempt_id) DO UPDATE
+SET answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
+    outcome = excluded.outcome, cause = excluded.cause, bridged_s = excluded.bridged_s;
+
+-- name: attempt_by_id
+SELECT * FROM attempts WHERE attempt_id = :attempt_id;
+
+-- name: attempts_of
+SELECT * FROM attempts WHERE offer_id = :offer_id ORDER BY ordinal;
+
+-- name: insert_history
+INSERT INTO history (offer_id, at, event, state, attempt_id) VALUES (:offer_id, :at, :event, :state, :attempt_id);
+
+-- name: history_of
+SELECT at, event, state, attempt_id FROM history WHERE offer_id = :offer_id ORDER BY entry;
+
+-- name: put_suppression
+INSERT INTO suppressions (digest, since, reason) VALUES (:digest, :since, :reason) ON CONFLICT (digest) DO NOTHING;
+
+-- name: suppression
+SELECT since, reason FROM suppressions WHERE digest = :digest;

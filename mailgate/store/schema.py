@@ -1,0 +1,114 @@
+"""The tables of the SQLite store, as a list of migrations that only grows.
+
+Times are UNIX seconds. What can be dialled is sealed (see seal.py); tokens are kept as fingerprints only.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+MIGRATIONS = Migrations("mailgate")
+
+
+@MIGRATIONS()
+def accounts(db: Database) -> None:
+    db.table("accounts").create(
+        {
+            "account_id": str,
+            "display_name": str,
+            "mode": str,
+            "hide": str,
+            "language": str,
+            "extra_numbers": bytes,
+            "created_at": float,
+        },
+        pk="account_id",
+        not_null={"display_name", "mode", "hide", "language", "created_at"},
+        strict=True,
+    )
+    db.table("addresses").create(
+        {"address": str, "account_id": str},
+        pk="address",
+        not_null={"account_id"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("addresses").create_index(["account_id"])
+    db.table("destinations").create(
+        {"account_id": str, "name": str, "position": int, "display_name": str, "channels": bytes},
+        pk=("account_id", "name"),
+        not_null={"position", "display_name", "channels"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def offers(db: Database) -> None:
+    db.table("offers").create(
+        {
+            "offer_id": str,
+            "account_id": str,
+            "fingerprint": bytes,
+            "key_id": str,
+            "generation": int,
+            "state": str,
+            "version": int,
+            "closing": str,
+            "created_at": float,
+            "expires_at": float,
+            "uses_left": int,
+            "attempts_left": int,
+            "offeror_name": str,
+            "destination_name": str,
+            "destination": bytes,
+            "offeree_address": str,
+            "language": str,
+            "message_id": str,
+            "attempt_id": str,
+        },
+        pk="offer_id",
+        not_null={"account_id", "fingerprint", "state", "version", "created_at", "expires_at", "destination"},
+        strict=True,
+    )
+    db.table("offers").create_index(["fingerprint"], unique=True)
+    db.table("offers").create_index(["account_id", "created_at"])
+    # the few that are in a call, and those whose time is over, are found without a walk through all
+    db.table("offers").create_index(["state", "expires_at"])
+    db.table("attempts").create(
+        {
+            "attempt_id": str,
+            "offer_id": str,
+            "ordinal": int,
+            "leg1": bytes,
+            "started_at": float,
+            "answered_at": float,
+            "bridged_at": float,
+            "ended_at": float,
+            "outcome": str,
+            "cause": int,
+            "bridged_s": float,
+        },
+        pk="attempt_id",
+        not_null={"offer_id", "ordinal", "leg1", "started_at"},
+        foreign_keys=[("offer_id", "offers", "offer_id")],
+        strict=True,
+    )
+    db.table("attempts").create_index(["offer_id", "ordinal"], unique=True)
+    db.table("history").create(
+        {"entry": int, "offer_id": str, "at": float, "event": str, "state": str, "attempt_id": str},
+        pk="entry",
+        not_null={"offer_id", "at", "event", "state"},
+        strict=True,
+    )
+    db.table("history").create_index(["offer_id"])
+
+
+@MIGRATIONS()
+def suppressions(db: Database) -> None:
+    db.table("suppressions").create(
+        {"digest": bytes, "since": float, "reason": str},
+        pk="digest",
+        not_null={"since", "reason"},
+        strict=True,
+    )
