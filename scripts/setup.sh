@@ -2,8 +2,8 @@
 # What scripts/test and scripts/demo need of the machine. Sourced, never run:
 #
 #     . "$(dirname "$0")/setup.sh"
+#     need_packages postfix     Debian packages, only those that are missing, and what .venv needs
 #     setup_venv tox            makes or reuses .venv and installs what pip names (`setup_venv -e .` for the demo)
-#     need_packages postfix     Debian packages, only those that are missing
 #     need_asterisk             sets ASTERISK, the folder of a runnable Asterisk
 #
 # Each returns at once where nothing is to be done. Long steps say what they do and for how long they have been
@@ -65,17 +65,24 @@ find_python() {
     return 1
 }
 
+# Debian's packages without which .venv cannot be made: Python itself, or ensurepip, which is in a package of its own.
+python_packages() {
+    local python
+    [ ! -e "$VENV" ] || return 0
+    if ! python=$(find_python); then
+        echo python3 python3-venv
+    elif ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
+        "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    fi
+}
+
 # setup_venv ARGUMENT…: .venv with what `pip install ARGUMENT…` brings. Done again only when ARGUMENTs, setup.py or
 # pyproject.toml have changed.
 setup_venv() {
-    local python version stamp
+    local python stamp
     if [ ! -e "$VENV" ]; then
-        python=$(find_python) || die "no Python 3.11 or newer was found (Debian 12: apt-get install python3)"
-        # Debian keeps ensurepip in a package of its own.
-        if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
-            version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-            need_packages "python$version-venv"
-        fi
+        need_packages
+        python=$(find_python) || die "no Python 3.11 or newer was found (this needs Debian 12 or newer)"
         long_step "Making .venv with $("$python" -V)" "$python" -m venv "$VENV" || exit 1
     fi
     "$VENV/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
@@ -112,10 +119,12 @@ for package; do
 done | xargs -r systemctl disable --quiet
 '
 
-# need_packages PACKAGE…: installs those that are missing, as root or by sudo; where neither is to be had, names the
-# one command to run and ends.
+# need_packages PACKAGE…: installs those that are missing, and what .venv needs, as root or by sudo; where neither is
+# to be had, names the one command to run and ends. (So that it is one: before setup_venv, with all packages at once.)
 need_packages() {
     local package missing=() as_root=()
+    # shellcheck disable=SC2046
+    set -- $(python_packages) "$@"
     command -v dpkg-query > /dev/null || die "this needs Debian 12 or newer (there is no dpkg-query here)"
     for package; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
@@ -125,7 +134,7 @@ need_packages() {
         if command -v sudo > /dev/null && { sudo -n true 2> /dev/null || { [ -t 0 ] && sudo -v; }; }; then
             as_root=(sudo)
         else
-            say "Debian packages are missing. As root, run this, then start ${0##*/} again:"
+            say "Debian packages are missing. As root, run this, then start $0 again:"
             printf 'apt-get update && apt-get install -y --no-install-recommends %s\n' "${missing[*]}" >&2
             exit 1
         fi
@@ -134,12 +143,15 @@ need_packages() {
         "${as_root[@]}" bash -c "$INSTALL_AS_ROOT" install "${missing[@]}" || exit 1
 }
 
+# What get-asterisk.sh needs (to be named in the first need_packages as well, see there).
+ASTERISK_PACKAGES=(debian-archive-keyring ca-certificates)
+
 # need_asterisk: Asterisk 22, unpacked by get-asterisk.sh and not installed; ASTERISK/run/asterisk starts it.
 # Tests find it at this same place.
 need_asterisk() {
     ASTERISK=${XDG_CACHE_HOME:-$HOME/.cache}/mailgate/asterisk
     if [ ! -x "$ASTERISK/run/asterisk" ] || ! "$ASTERISK/run/asterisk" -V > /dev/null 2>&1; then
-        need_packages debian-archive-keyring ca-certificates
+        need_packages "${ASTERISK_PACKAGES[@]}"
         mkdir -p "$ASTERISK"
         long_step "Unpacking Asterisk into $ASTERISK" "$ROOT/scripts/get-asterisk.sh" "$ASTERISK" || exit 1
     fi
