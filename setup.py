@@ -23,6 +23,7 @@ setup(
         "smtp_hooks": ["py.typed"],
         "tokens": ["py.typed"],
     },
+    exclude_package_data={"templates": ["__pycache__/*", "*/__pycache__/*"]},
     install_requires=[
         "aiosmtpd>=1.4.6,<2",
         "dkimpy>=1.1.8,<2",
