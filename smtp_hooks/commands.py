@@ -41,7 +41,7 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")  # RFC 3461, 4
 _ORCPT = re.compile(r"[A-Za-z0-9-]+;[^\x00-\x20=\x7f]+\Z")  # RFC 3461, 4.2; RFC 6533, 3 adds UTF-8
 _NOTIFY = re.compile(r"(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2})\Z", re.IGNORECASE)
 
-_MAIL_VALUES = {
+_MAIL_VALUES: dict[str, re.Pattern[str] | None] = {
     "SIZE": re.compile(r"[0-9]{1,20}\Z"),
     "BODY": re.compile(r"(?:7BIT|8BITMIME)\Z", re.IGNORECASE),
     "RET": re.compile(r"(?:FULL|HDRS)\Z", re.IGNORECASE),
@@ -49,7 +49,10 @@ _MAIL_VALUES = {
     "AUTH": re.compile(r"(?:<>|" + _XTEXT.pattern.removesuffix(r"\Z") + r")\Z"),
     "SMTPUTF8": None,
 }
-_RCPT_VALUES = {"NOTIFY": _NOTIFY, "ORCPT": re.compile(r"(?=.{1,500}\Z)" + _ORCPT.pattern)}
+_RCPT_VALUES: dict[str, re.Pattern[str] | None] = {
+    "NOTIFY": _NOTIFY,
+    "ORCPT": re.compile(r"(?=.{1,500}\Z)" + _ORCPT.pattern),
+}
 
 XFORWARD_NAMES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE")
 
@@ -67,7 +70,8 @@ class Mail:
     size: int = 0
 
 
-def _bad(code: int, enhanced: str, text: str) -> BadCommand:
+def bad(code: int, enhanced: str, text: str) -> BadCommand:
+    """The refusal of a command."""
     return BadCommand(Reply(code=code, enhanced=enhanced, text=text))
 
 
@@ -76,7 +80,7 @@ def parse_mail(argument: str, extended: bool = True) -> Mail:
     path, parameters = _path_and_parameters(argument, "FROM:", _MAIL_VALUES, extended)
     values = {name.upper(): value for name, _, value in (p.partition("=") for p in parameters)}
     if not path.isascii() and "SMTPUTF8" not in values:
-        raise _bad(553, "5.6.7", "Address beyond ASCII needs SMTPUTF8")
+        raise bad(553, "5.6.7", "Address beyond ASCII needs SMTPUTF8")
     return Mail(reverse_path=path, parameters=parameters, size=int(values.get("SIZE") or 0))
 
 
@@ -84,9 +88,9 @@ def parse_rcpt(argument: str, extended: bool = True, smtputf8: bool = False) -> 
     """`TO:<path> [parameters]`, as it follows `RCPT `. Raises BadCommand."""
     path, parameters = _path_and_parameters(argument, "TO:", _RCPT_VALUES, extended)
     if not path:
-        raise _bad(553, "5.1.3", "A recipient cannot be empty")
+        raise bad(553, "5.1.3", "A recipient cannot be empty")
     if not path.isascii() and not smtputf8:
-        raise _bad(553, "5.6.7", "Address beyond ASCII needs SMTPUTF8")
+        raise bad(553, "5.6.7", "Address beyond ASCII needs SMTPUTF8")
     return Recipient(address=path, parameters=parameters)
 
 
@@ -94,18 +98,18 @@ def _path_and_parameters(
     argument: str, keyword: str, allowed: dict[str, re.Pattern[str] | None], extended: bool
 ) -> tuple[str, tuple[str, ...]]:
     if argument[: len(keyword)].upper() != keyword:
-        raise _bad(501, "5.5.4", f"Syntax: {keyword}<address>")
+        raise bad(501, "5.5.4", f"Syntax: {keyword}<address>")
     match = _PATH.match(argument, len(keyword))
     if match is None or match.end() - match.start() > MAX_PATH:
-        raise _bad(553 if "<" in argument else 501, "5.1.3" if "<" in argument else "5.5.4", "Malformed address")
+        raise bad(553 if "<" in argument else 501, "5.1.3" if "<" in argument else "5.5.4", "Malformed address")
     rest = argument[match.end() :]
     if not rest:
         return match[1] or "", ()
     if not rest.startswith(" "):
-        raise _bad(501, "5.1.3", "Malformed address")
-    parameters = tuple(rest.split())
+        raise bad(501, "5.1.3", "Malformed address")
+    parameters = tuple(p for p in rest.split(" ") if p)
     if parameters and not extended:
-        raise _bad(555, "5.5.4", "Parameters need EHLO")
+        raise bad(555, "5.5.4", "Parameters need EHLO")
     _check(parameters, allowed)
     return match[1] or "", parameters
 
@@ -116,13 +120,13 @@ def _check(parameters: tuple[str, ...], allowed: dict[str, re.Pattern[str] | Non
         name, equals, value = parameter.partition("=")
         name = name.upper()
         if not _KEYWORD.match(name) or name in seen:
-            raise _bad(501, "5.5.4", "Malformed parameter")
+            raise bad(501, "5.5.4", "Malformed parameter")
         seen.add(name)
         if name not in allowed:
-            raise _bad(555, "5.5.4", "Parameter not supported")
+            raise bad(555, "5.5.4", "Parameter not supported")
         pattern = allowed[name]
         if (pattern is None) == bool(equals) or (pattern is not None and not pattern.match(value)):
-            raise _bad(501, "5.5.4", f"Bad value of {name}")
+            raise bad(501, "5.5.4", f"Bad value of {name}")
 
 
 def parse_attributes(argument: str, allowed: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -132,12 +136,12 @@ def parse_attributes(argument: str, allowed: tuple[str, ...]) -> tuple[tuple[str
         name, _, value = attribute.partition("=")
         name = name.upper()
         if name not in allowed:
-            raise _bad(501, "5.5.4", "Attribute not supported")
+            raise bad(501, "5.5.4", "Attribute not supported")
         if not value or len(value) > MAX_PATH or not _XTEXT.match(value):
-            raise _bad(501, "5.5.4", f"Bad value of {name}")
+            raise bad(501, "5.5.4", f"Bad value of {name}")
         found.append((name, "" if value.upper() in ("[UNAVAILABLE]", "[TEMPUNAVAIL]") else from_xtext(value)))
     if not found:
-        raise _bad(501, "5.5.4", "Attributes expected")
+        raise bad(501, "5.5.4", "Attributes expected")
     return tuple(found)
 
 
