@@ -63,7 +63,7 @@ def _reply(lines: list[bytes]) -> Reply:
 
 def write_reply(reply: Reply) -> bytes:
     """The reply as lines on the wire. An enhanced code is added where it lacks one and must have one (RFC 2034, 4)."""
-    enhanced = reply.enhanced or ("" if 300 <= reply.code < 400 else f"{reply.code // 100}.0.0")
+    enhanced = reply.enhanced or ("" if reply.code in (220, 354) else f"{reply.code // 100}.0.0")
     lines = [f"{enhanced} {line}".strip() for line in reply.text.split("\n")]
     last = len(lines) - 1
     text = "".join(f"{reply.code}{' ' if n == last else '-'}{line}\r\n" for n, line in enumerate(lines))

@@ -73,7 +73,8 @@ class Peer:
 
 
 def settings(cls: type, given: dict[str, str], **more: object) -> object:
-    known = {field.name: type(field.default) for field in fields(cls)}
+    readers = {"int": int, "float": float, "str": str, "tuple[Network, ...]": tuple}
+    known = {field.name: readers[str(field.type)] for field in fields(cls)}
     values = {name: known[name](text) for name, text in given.items() if name in known}
     return cls(**{**more, **values})
 
@@ -137,7 +138,7 @@ class Stage:
 async def play(path: Path, transform: Transform = unchanged) -> None:
     """Play the file; raises AssertionError with the line that failed."""
     lines = path.read_text().splitlines()
-    given = dict(re.findall(r"^set (\w+) = (\S+)", path.read_text(), re.MULTILINE))
+    given = dict(re.findall(r"^set (\w+) = ?(.*)", path.read_text(), re.MULTILINE))
     async with Stage(given, transform) as stage:
         for number, text in enumerate(lines, 1):
             if not text.strip() or text.startswith(("#", "set ")):
