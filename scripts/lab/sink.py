@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _END = b"\r\n.\r\n"
-_EHLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n"
+_OFFERS = (b"PIPELINING", b"SIZE 0", b"8BITMIME", b"SMTPUTF8", b"DSN")
+_EHLO = b"250-sink\r\n" + b"".join(b"250-%s\r\n" % offer for offer in _OFFERS) + b"250 ENHANCEDSTATUSCODES\r\n"
 
 
 class Taken(NamedTuple):

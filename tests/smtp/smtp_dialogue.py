@@ -23,7 +23,6 @@ import re
 import socket
 import struct
 from dataclasses import fields
-from pathlib import Path
 
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
@@ -135,18 +134,17 @@ class Stage:
             await self._hop.play(verb, rest)
 
 
-async def play(path: Path, transform: Transform = unchanged) -> None:
-    """Play the file; raises AssertionError with the line that failed."""
-    lines = path.read_text().splitlines()
-    given = dict(re.findall(r"^set (\w+) = ?(.*)", path.read_text(), re.MULTILINE))
+async def play(name: str, script: str, transform: Transform = unchanged) -> None:
+    """Play the script; raises AssertionError with the line that failed."""
+    given = dict(re.findall(r"^set (\w+) = ?(.*)", script, re.MULTILINE))
     async with Stage(given, transform) as stage:
-        for number, text in enumerate(lines, 1):
+        for number, text in enumerate(script.splitlines(), 1):
             if not text.strip() or text.startswith(("#", "set ")):
                 continue
             try:
                 async with asyncio.timeout(_WAIT_S):
                     await stage.line(text)
             except TimeoutError:
-                raise AssertionError(f"{path.name}:{number}: nothing happened: {text}") from None
+                raise AssertionError(f"{name}:{number}: nothing happened: {text}") from None
             except AssertionError as error:
-                raise AssertionError(f"{path.name}:{number}: {text}: {error}") from None
+                raise AssertionError(f"{name}:{number}: {text}: {error}") from None

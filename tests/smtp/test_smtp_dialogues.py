@@ -8,7 +8,7 @@ from smtp_dialogue import play
 from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.errors import Refused
 
-DIALOGUES = sorted(Path(__file__).with_name("dialogues").glob("*.txt"))
+DIALOGUES = {path.stem: path.read_text() for path in sorted(Path(__file__).with_name("dialogues").glob("*.txt"))}
 
 
 async def transform(envelope: Envelope, message: bytes) -> bytes:
@@ -20,6 +20,6 @@ async def transform(envelope: Envelope, message: bytes) -> bytes:
     return message.replace(b"Subject: change", b"X-Recipients: %d\r\nSubject: changed" % len(envelope.recipients))
 
 
-@pytest.mark.parametrize("path", DIALOGUES, ids=lambda p: p.stem)
-async def test_dialogue(path: Path) -> None:
-    await play(path, transform)
+@pytest.mark.parametrize("name", DIALOGUES)
+async def test_dialogue(name: str) -> None:
+    await play(name, DIALOGUES[name], transform)
