@@ -53,6 +53,7 @@ setup(
             "httpx>=0.27",
             "playwright>=1.45",
             "html5lib>=1.1",
+            "pynacl>=1.5",
         ],
         "lint": ["ruff>=0.6", "mypy>=1.11", "import-linter>=2.0"],
     },
