@@ -63,7 +63,7 @@ def render_postfix(settings: PostfixSettings) -> dict[str, str]:
     environment = Environment(
         loader=PackageLoader("templates", "deploy/postfix"),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701
+        autoescape=False,
         keep_trailing_newline=True,
     )
     return {name: environment.get_template(f"{name}.j2").render(values) for name in ("filter.sh", "senders.sh")}
