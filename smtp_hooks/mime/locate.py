@@ -1,0 +1,97 @@
+"""Finds out whether a message can take the offer, and where.
+
+Message → `Site` or `Unsuitable`. The bodies that a reader sees are the first text/plain and the first text/html that
+are no files; each that is there takes the block, or the message takes none. Everything that says "not this one"
+(signatures, encryption, calendar, reports, unknown charsets …) is found here, before a coupon exists.
+
+Standards: RFC 1847 (signed, encrypted), RFC 8551 (S/MIME), RFC 3156 (PGP/MIME), RFC 9580 (inline PGP).
+"""
+
+from __future__ import annotations
+
+import re
+
+from smtp_hooks.mime import place_html, place_text, transfer
+from smtp_hooks.mime.model import Body, Insertion, Part, Placement, Reason, Site, Unfit, Unsuitable
+from smtp_hooks.mime.structure import read_structure
+from smtp_hooks.mime.text import open_body
+
+_ARMOUR = b"-----BEGIN PGP "
+_SEALED_TEXT = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+
+
+def locate(message: bytes, *, placement: Placement = Placement.BEFORE_QUOTE) -> Site | Unsuitable:
+    """Where the block goes in a message with CRLF line ends, or why it may not be changed."""
+    try:
+        return _locate(message, placement)
+    except Unfit as unfit:
+        return unfit.unsuitable
+
+
+def _locate(message: bytes, placement: Placement) -> Site:
+    structure = read_structure(message)
+    plain: Insertion | None = None
+    html: Insertion | None = None
+    further: list[Body] = []
+    for part in structure.leaves:
+        if part.media_type not in ("text/plain", "text/html"):
+            continue
+        if part.media_type == "text/plain":
+            _refuse_armour(message, part)
+        if part.named:
+            continue
+        if any(name.startswith("name*") for name in part.parameters):
+            raise Unfit(Reason.AMBIGUOUS_HEADER, part.path)  # a file to some readers, the body to others
+        if part.media_type == "text/plain" and plain is None:
+            plain = _insertion(message, part, placement)
+        elif part.media_type == "text/html" and html is None:
+            html = _insertion(message, part, placement)
+        else:
+            further.extend(_try_open(message, part))
+    if plain is None and html is None:
+        raise Unfit(Reason.NOTHING_TO_SAY_IT_IN)
+    return Site(
+        root=structure.root,
+        leaves=structure.leaves,
+        plain=plain,
+        html=html,
+        further=tuple(further),
+        subject=structure.subject,
+        has_version=structure.has_version,
+    )
+
+
+def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
+    if part.body == part.end and message[part.body - 4 : part.body] != b"\r\n\r\n" and message[:2] != b"\r\n":
+        raise Unfit(Reason.NO_HEADER_END, part.path)
+    body = open_body(message, part)
+    text = body.text
+    if text.count("\n") != text.count("\r\n") or text.count("\r") != text.count("\r\n"):
+        raise Unfit(Reason.BARE_NEWLINE, part.path)
+    if part.media_type == "text/plain":
+        return Insertion(body=body, at=place_text.place(text, placement))
+    at = place_html.place(text, placement)
+    if at is None:
+        raise Unfit(Reason.NO_SAFE_PLACE, part.path)
+    return Insertion(body=body, at=at)
+
+
+def _try_open(message: bytes, part: Part) -> list[Body]:
+    try:
+        return [open_body(message, part)]
+    except Unfit:
+        return []  # stays as it is; `splice` reports it where it shows a number
+
+
+def _refuse_armour(message: bytes, part: Part) -> None:
+    """Inline PGP in any text/plain, a file or not, leaves the message alone."""
+    if part.transfer_encoding in transfer.IDENTITY:
+        at = message.find(_ARMOUR, part.body, part.end)
+        if at < 0:
+            return
+        found = _SEALED_TEXT.search(message[max(part.body, at - 1) : part.end])
+    else:
+        content = transfer.decode(message[part.body : part.end], part.transfer_encoding)
+        found = _SEALED_TEXT.search(content) if content and _ARMOUR in content else None
+    if found is not None:
+        raise Unfit(Reason.INLINE_PGP, part.path)
