@@ -32,6 +32,7 @@ setup(
         "jinja2>=3.1.4,<4",
         "panoramisk>=1.4,<2",
         "sqlite-utils>=4.0,<5",
+        "babel>=2.14",
         "click>=8.1",
         "cryptography>=42",
         "fastapi>=0.115",
