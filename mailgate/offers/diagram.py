@@ -44,8 +44,8 @@ def page() -> str:
     lines += [f"    {_id(state)} --> [*]\n" for state in sorted(ENDED, key=_position)]
     lines.append("```\n\n| state | events that it takes |\n|---|---|\n")
     for state in State:
-        names = [name.value for (at, name) in TRANSITIONS if at is state]
-        lines.append(f"| {state.value} | {', '.join(names) or 'none: it is an end'} |\n")
+        taken = ", ".join(name.value for (at, name) in TRANSITIONS if at is state)
+        lines.append(f"| {state.value} | {taken or 'none: it is an end'} |\n")
     return "".join(lines)
 
 

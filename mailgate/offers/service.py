@@ -134,6 +134,10 @@ class Offers:
         await self._store.transact(lambda rows: rows_of.insert(rows, self._sealer, made))
         return opened
 
+    async def withdraw(self, offer_id: str) -> None:
+        """Forget an offer whose message did not go out; one that somebody has touched stays."""
+        await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
         return view(self._find(token), self._now())

@@ -16,6 +16,7 @@ from smtp_hooks.mime.model import Body, Insertion, Part, Placement, Reason, Site
 from smtp_hooks.mime.structure import read_structure
 from smtp_hooks.mime.text import open_body
 
+_BARE_LF = re.compile(r"(?<!\r)\n")
 _ARMOUR = b"-----BEGIN PGP "
 _SEALED_TEXT = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 
@@ -62,18 +63,32 @@ def _locate(message: bytes, placement: Placement) -> Site:
 
 
 def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
-    if part.body == part.end and message[part.body - 4 : part.body] != b"\r\n\r\n" and message[:2] != b"\r\n":
-        raise Unfit(Reason.NO_HEADER_END, part.path)
     body = open_body(message, part)
-    text = body.text
-    if text.count("\n") != text.count("\r\n") or text.count("\r") != text.count("\r\n"):
+    if part.transfer_encoding in transfer.IDENTITY and _has_bare_newline(body.text):
         raise Unfit(Reason.BARE_NEWLINE, part.path)
     if part.media_type == "text/plain":
-        return Insertion(body=body, at=place_text.place(text, placement))
-    at = place_html.place(text, placement)
+        return Insertion(body=body, at=_in_lines(body.text, placement))
+    at = place_html.place(body.text, placement)
     if at is None:
         raise Unfit(Reason.NO_SAFE_PLACE, part.path)
     return Insertion(body=body, at=at)
+
+
+def _has_bare_newline(text: str) -> bool:
+    pairs = text.count("\r\n")
+    return text.count("\n") != pairs or text.count("\r") != pairs
+
+
+def _in_lines(text: str, placement: Placement) -> int:
+    """`place_text.place` for a text that may have other line ends within base64 or quoted-printable."""
+    if not _has_bare_newline(text):
+        return place_text.place(text, placement)
+    at = place_text.place(_BARE_LF.sub("\r\n", text), placement)
+    for match in _BARE_LF.finditer(text):
+        if match.start() >= at:
+            break
+        at -= 1
+    return at
 
 
 def _try_open(message: bytes, part: Part) -> list[Body]:

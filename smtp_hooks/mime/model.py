@@ -12,7 +12,7 @@ from enum import StrEnum
 # Declared limits. What lies beyond them is passed untouched, not explored.
 MAX_DEPTH = 30  # multiparts within multiparts
 MAX_PARTS = 1_000
-MAX_HEADER = 131_072  # octets of one header block
+MAX_HEADER = 262_144  # octets of one header block
 MAX_FIELD = 8_192  # octets of one Content-* field that has to be understood
 MAX_BODY = 4_194_304  # octets of one text body that has to be changed
 MAX_LINE = 998  # octets without CRLF (RFC 5322, 2.1.1)
@@ -84,7 +84,8 @@ class Part:
     """One MIME entity. `start` is the first octet of its header, `body` of its body, `end` lies behind its last octet.
 
     `path` counts as IMAP does (`1.2`; the root is empty). For a multipart, `close` is the offset of the CRLF that
-    opens the closing delimiter, `boundary` the delimiter's text without the dashes.
+    opens the closing delimiter, `boundary` the delimiter's text without the dashes. `unopened`: the entity ends with its
+    header, without the blank line that a body needs.
     """
 
     path: str
@@ -99,6 +100,7 @@ class Part:
     parent: Part | None
     boundary: bytes = b""
     close: int = 0
+    unopened: bool = False
 
     def field(self, name: str) -> Field | None:
         """The first content field of that lower-case name."""

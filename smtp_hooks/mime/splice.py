@@ -16,6 +16,7 @@ from smtp_hooks.mime.related import add_icon
 from smtp_hooks.mime.text import TextChange, rewrite
 from smtp_hooks.numbers import Redactor
 
+_FULL_LINE = 700  # characters before the block after which it starts a line of its own
 _LOOKED_INTO = 1_048_576  # octets of an attachment that are searched for numbers
 
 
@@ -61,13 +62,15 @@ def exposed(message: bytes, site: Site | None, redactor: Redactor) -> tuple[str,
 def _html(
     message: bytes, site: Site, html: Insertion, addition: Addition, redactor: Redactor | None, eight_bit: bool
 ) -> list[Edit]:
-    block = "\r\n" + addition.html.replace("\r\n", "\n").strip("\n").replace("\n", "\r\n") + "\r\n"
+    block = addition.html.replace("\r\n", "\n").strip("\n").replace("\n", "\r\n") + "\r\n"
+    if html.at - html.body.text.rfind("\n", 0, html.at) > _FULL_LINE:
+        block = "\r\n" + block
     changes = _with_block(_redactions(html.body, redactor), html.at, block)
     edits = rewrite(message, html.body, changes, eight_bit=eight_bit)
     part = html.body.part
     if addition.icon is None:
         return edits
-    is_8bit = not edits[-1].new.isascii()
+    is_8bit = part.transfer_encoding in ("8bit", "binary") and not edits[-1].new.isascii()
     wrap = add_icon(message, part, addition.icon, has_version=site.has_version, html_is_8bit=is_8bit)
     if part.parent is None:
         return _merge_root(message, part, wrap, edits)
@@ -99,17 +102,17 @@ def _needing_version(message: bytes, site: Site, part: Part, edits: list[Edit]) 
 
 
 def _plain_block(plain: Insertion, text: str) -> str:
-    """The block with blank lines round it, for this place."""
-    block = text.replace("\r\n", "\n").strip("\n").replace("\n", "\r\n")
-    before, after = plain.body.text[: plain.at], plain.body.text[plain.at :]
-    head = "\r\n\r\n" if before.strip() else ""
+    """The block with blank lines round it, for this place and the line ends of this text."""
+    whole = plain.body.text
+    newline = "\n" if "\n" in whole and "\r\n" not in whole else "\r\n"
+    block = text.replace("\r\n", "\n").strip("\n").replace("\n", newline)
+    before, after = whole[: plain.at], whole[plain.at :]
+    head = newline * 2 if before.strip() else ""
     if not after:
-        return head + block + "\r\n"
-    if after.startswith("\r\n\r\n") or (after.startswith("\r\n") and not after.strip()):
+        return head + block + newline
+    if after.startswith(newline * 2) or (after.startswith(newline) and not after.strip()):
         return head + block
-    if after.startswith("\r\n"):
-        return head + block + "\r\n"
-    return head + block + "\r\n\r\n"
+    return head + block + newline * (1 if after.startswith(newline) else 2)
 
 
 def _redactions(body: Body, redactor: Redactor | None) -> list[TextChange]:

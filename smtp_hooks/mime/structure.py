@@ -4,14 +4,15 @@ Message → root `Part` and its leaves. Only Content-* fields and the Subject ar
 read in two ways raises `Unfit`: a header line that is no field, doubled Content-Type, an unclosed multipart.
 
 Standards: RFC 5322 (2.2, 3.6.8), RFC 2045 (5), RFC 2046 (5.1), RFC 2183, RFC 8098.
-Limits: `MAX_DEPTH`, `MAX_PARTS`, `MAX_HEADER`, `MAX_FIELD`. message/rfc822 is a leaf: a forwarded message is not ours.
-RFC 2231 continuations of `boundary` and `charset` are not joined (nobody sends them): the message is left alone.
+Limits: `MAX_DEPTH`, `MAX_PARTS`, `MAX_HEADER`, `MAX_FIELD`. message/rfc822 is a leaf: a forwarded message is
+not ours, but is looked through for what is malformed.
+RFC 2231 forms of `boundary` are not read (nobody sends them): the message is left alone.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smtp_hooks.mime.model import MAX_DEPTH, MAX_FIELD, MAX_HEADER, MAX_PARTS, Field, Part, Reason, Unfit
 
@@ -56,22 +57,32 @@ class Structure:
 def read_structure(message: bytes) -> Structure:
     """Finds all parts of a message with CRLF line ends. Raises `Unfit`."""
     leaves: list[Part] = []
-    root, fields = _read_part(message, 0, len(message), "", None, "text/plain", 0, leaves)
+    root, fields = _read_part(message, 0, len(message), "", None, 0, leaves)
     subject = next((f for f in fields if f.name == "subject"), None)
     return Structure(root, tuple(leaves), subject, any(f.name == "mime-version" for f in fields))
 
 
 def _read_part(
-    message: bytes, start: int, end: int, path: str, parent: Part | None, default: str, depth: int, leaves: list[Part]
+    message: bytes,
+    start: int,
+    end: int,
+    path: str,
+    parent: Part | None,
+    depth: int,
+    leaves: list[Part],
+    forwarded: bool = False,
 ) -> tuple[Part, list[Field]]:
     if depth > MAX_DEPTH:
         raise Unfit(Reason.TOO_DEEP, path)
     if len(leaves) >= MAX_PARTS:
         raise Unfit(Reason.TOO_MANY_PARTS)
     header_end, body = _header_span(message, start, end, path)
+    in_digest = parent is not None and parent.media_type == "multipart/digest"
     fields = _fields(message, start, header_end, path)
     found = {f.name: f for f in fields}
-    media_type, parameters = _content_type(found.get("content-type"), default, path)
+    media_type, parameters = _content_type(message, found.get("content-type"), path)
+    if not media_type:
+        media_type = "message/rfc822" if in_digest else "text/plain"
     encoding = found.get("content-transfer-encoding")
     disposition = found.get("content-disposition")
     part = Part(
@@ -85,16 +96,19 @@ def _read_part(
         transfer_encoding=encoding.value.decode("latin-1").strip().lower() if encoding else "7bit",
         disposition=disposition.value.decode("latin-1").strip().lower() if disposition else "",
         parent=parent,
+        unopened=header_end == body == end and start != end,
     )
     sealed = _SEALED.get(media_type)
-    if sealed is not None:
+    if sealed is not None and not forwarded:
         if sealed is Reason.ENCRYPTED and "signed" in parameters.get("smime-type", "").lower():
             sealed = Reason.SIGNED
         raise Unfit(sealed, path)
     if media_type.startswith("multipart/"):
-        part = _read_multipart(message, part, depth, leaves)
+        part = _read_multipart(message, part, depth, leaves, forwarded=forwarded or media_type == "multipart/digest")
     else:
         leaves.append(part)
+        if media_type == "message/rfc822":  # looked through, so that nothing malformed is taken for sound
+            _read_part(message, body, end, f"{path}.1", part, depth + 1, [], forwarded=True)
     return part, fields
 
 
@@ -105,8 +119,6 @@ def _header_span(message: bytes, start: int, end: int, path: str) -> tuple[int, 
     blank = message.find(b"\r\n\r\n", start, min(end, start + MAX_HEADER))
     if blank < 0 and end - start > MAX_HEADER:
         raise Unfit(Reason.TOO_BIG, path)
-    if blank < 0 and not path:
-        raise Unfit(Reason.NO_HEADER_END, path)
     # A part may end with its header: the CRLF of the next delimiter stands for the last of its lines.
     header_end = blank + 2 if blank >= 0 else end + (2 if message[end - 2 : end] != b"\r\n" else 0)
     first = start
@@ -136,16 +148,19 @@ def _fields(message: bytes, start: int, header_end: int, path: str) -> list[Fiel
     return fields
 
 
-def _content_type(field: Field | None, default: str, path: str) -> tuple[str, dict[str, str]]:
-    """Media type in lower case, parameters by lower-case name, the first of a name winning."""
+def _content_type(message: bytes, field: Field | None, path: str) -> tuple[str, dict[str, str]]:
+    """Media type in lower case (empty where there is none), parameters by lower-case name, the first of a name
+    winning. The type of a part within a multipart may be nonsense: then it is no body for anybody."""
     if field is None:
-        return default, {}
+        return "", {}
     if len(field.value) > MAX_FIELD:
         raise Unfit(Reason.TOO_BIG, path)
     value = field.value.decode("latin-1")
     match = _TYPE.match(value)
     if match is None:
-        raise Unfit(Reason.BAD_CONTENT_TYPE, path)
+        if not path:
+            raise Unfit(Reason.BAD_CONTENT_TYPE, path)
+        return "invalid/invalid", {}
     parameters: dict[str, str] = {}
     for parameter in _PARAMETER.finditer(value, match.end()):
         name, content = parameter[1].lower(), parameter[2]
@@ -153,13 +168,16 @@ def _content_type(field: Field | None, default: str, path: str) -> tuple[str, di
             content = re.sub(r"\\(.)", r"\1", content[1:-1])
         if name in parameters and name in ("boundary", "charset"):
             raise Unfit(Reason.AMBIGUOUS_HEADER, path)
-        if name.startswith(("boundary*", "charset*")):
+        if name.startswith("boundary*"):
             raise Unfit(Reason.AMBIGUOUS_HEADER, path)
         parameters.setdefault(name, content)
+    folded = parameters.get("boundary", "").encode("latin-1")
+    if any(blank in folded for blank in (b" ", b"\t")) and folded not in message[field.start : field.end]:
+        raise Unfit(Reason.AMBIGUOUS_HEADER, path)  # a fold within the quotes: read with and without the line end
     return f"{match[1]}/{match[2]}".lower(), parameters
 
 
-def _read_multipart(message: bytes, part: Part, depth: int, leaves: list[Part]) -> Part:
+def _read_multipart(message: bytes, part: Part, depth: int, leaves: list[Part], *, forwarded: bool) -> Part:
     """Splits one multipart at its delimiters (RFC 2046, 5.1.1: a delimiter is a whole line)."""
     boundary = part.parameters.get("boundary", "").rstrip().encode("latin-1")
     if not boundary:
@@ -167,25 +185,12 @@ def _read_multipart(message: bytes, part: Part, depth: int, leaves: list[Part]) 
     if part.transfer_encoding not in _IDENTITY:
         raise Unfit(Reason.BAD_TRANSFER_ENCODING, part.path)
     spans, close = _delimit(message, boundary, part)
-    whole = Part(
-        path=part.path,
-        start=part.start,
-        body=part.body,
-        end=part.end,
-        media_type=part.media_type,
-        parameters=part.parameters,
-        fields=part.fields,
-        transfer_encoding=part.transfer_encoding,
-        disposition=part.disposition,
-        parent=part.parent,
-        boundary=boundary,
-        close=close,
-    )
+    whole = replace(part, boundary=boundary, close=close)
     if part.media_type == "multipart/digest":
-        return whole  # its parts are messages (RFC 2046, 5.1.5), none of them ours
+        leaves = []  # its parts are messages (RFC 2046, 5.1.5), none of them ours
     for number, (start, end) in enumerate(spans, 1):
         path = f"{part.path}.{number}" if part.path else str(number)
-        _read_part(message, start, end, path, whole, "text/plain", depth + 1, leaves)
+        _read_part(message, start, end, path, whole, depth + 1, leaves, forwarded)
     return whole
 
 

@@ -32,6 +32,8 @@ def open_body(message: bytes, part: Part) -> Body:
     if decoded is None:
         raise Unfit(Reason.BAD_TRANSFER_ENCODING, part.path)
     codec = codec_for(part.parameters.get("charset", ""))
+    if _extended_charset(part) and not decoded.isascii():
+        raise Unfit(Reason.AMBIGUOUS_HEADER, part.path)
     if codec is None:
         raise Unfit(Reason.UNKNOWN_CHARSET, part.path)
     try:
@@ -58,13 +60,22 @@ def rewrite(message: bytes, body: Body, changes: Sequence[TextChange], *, eight_
     new = transfer.patch(raw, body.decoded, encoding, in_octets)
     header: list[Edit] = []
     if encoding in transfer.IDENTITY:
-        becomes_8bit = not new.isascii() and (raw.isascii() or encoding == "7bit" or not eight_bit)
-        if (becomes_8bit and not (raw.isascii() is False and eight_bit)) or _too_long(raw, new, in_octets):
+        unsaid = not new.isascii() and (raw.isascii() or not eight_bit)  # 8-bit where there was none, or may be none
+        if unsaid or _too_long(new, in_octets):
             encoding = _compact(new)
             new = transfer.encode(new, encoding)
             header += _set_encoding(message, part, encoding)
     header += [Edit(f.start, message[f.start : f.end], b"") for f in part.fields if f.name in _STALE]
-    return [*sorted(header, key=lambda e: e.start), _body_edit(part, raw, new)]
+    if part.unopened:
+        if header:
+            raise Unfit(Reason.NO_HEADER_END, part.path)
+        new = (b"\r\n" if message[part.body - 2 : part.body] == b"\r\n" else b"\r\n\r\n") + new
+    return [*sorted(header, key=lambda e: e.start), Edit(part.body, raw, new)]
+
+
+def _extended_charset(part: Part) -> bool:
+    """Whether the charset is given as RFC 2231 has it (`charset*=`), which few read."""
+    return any(name.startswith("charset*") for name in part.parameters)
 
 
 def _in_octets(body: Body, changes: Sequence[TextChange]) -> list[transfer.Change] | None:
@@ -112,6 +123,8 @@ def _faithful(body: Body, changes: Sequence[transfer.Change]) -> bool:
 def _as_utf8(message: bytes, body: Body, changes: Sequence[TextChange]) -> list[Edit]:
     """The whole part anew, in UTF-8, with the header fields to match."""
     part, text = body.part, body.text
+    if part.unopened or _extended_charset(part):
+        raise Unfit(Reason.AMBIGUOUS_HEADER, part.path)
     out: list[str] = []
     at = 0
     for start, end, new in changes:
@@ -129,7 +142,7 @@ def _as_utf8(message: bytes, body: Body, changes: Sequence[TextChange]) -> list[
     new_raw = transfer.encode(content, encoding)
     if encoding == "base64" and not raw.endswith(b"\r\n"):
         new_raw = new_raw.removesuffix(b"\r\n")
-    return [*sorted(header, key=lambda e: e.start), _body_edit(part, raw, new_raw)]
+    return [*sorted(header, key=lambda e: e.start), Edit(part.body, raw, new_raw)]
 
 
 def _compact(content: bytes) -> str:
@@ -140,23 +153,19 @@ def _compact(content: bytes) -> str:
     return "base64" if foreign * 5 > len(content) else "quoted-printable"
 
 
-def _too_long(raw: bytes, new: bytes, changes: Sequence[transfer.Change]) -> bool:
+def _too_long(new: bytes, changes: Sequence[transfer.Change]) -> bool:
     """Whether a touched line is longer than RFC 5322 allows, and is not just a line of the original."""
     shift = 0
     for start, end, octets in changes:
         first, last = start + shift, start + shift + len(octets)
-        line_start = new.rfind(b"\r\n", 0, first) + 2 if b"\r\n" in new[:first] else 0
+        found = new.rfind(b"\r\n", 0, first)
+        line_start = found + 2 if found >= 0 else 0
         line_end = new.find(b"\r\n", last)
         window = new[line_start : line_end if line_end >= 0 else len(new)]
         if len(window) > MAX_LINE and max(map(len, window.split(b"\r\n"))) > MAX_LINE:
             return True
         shift += len(octets) - (end - start)
     return False
-
-
-def _body_edit(part: Part, raw: bytes, new: bytes) -> Edit:
-    """One edit of the body, cut down to what differs at both ends."""
-    return Edit(part.body, raw, new)
 
 
 def _set_encoding(message: bytes, part: Part, encoding: str) -> list[Edit]:

@@ -145,19 +145,20 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
 def _fit(raw: bytes, start: int, end: int, new: bytes) -> bytes:
     """The replacement in quoted-printable, with soft line breaks where it would make its line too long."""
     lines = [_encode_line(line) for line in new.split(b"\r\n")]
-    line_start = raw.rfind(b"\r\n", 0, start) + 2 if b"\r\n" in raw[:start] else 0
+    found = raw.rfind(b"\r\n", 0, start)
+    line_start = found + 2 if found >= 0 else 0
     line_end = raw.find(b"\r\n", end)
     before = start - line_start
     after = (line_end if line_end >= 0 else len(raw)) - end
     text = b"\r\n".join(lines)
     if len(lines) == 1:
-        if before + len(text) + after <= _LINE:
+        if b"\r\n" not in text and before + len(text) + after <= _LINE:
             return text
         return (b"=\r\n" if before else b"") + text + (b"=\r\n" if after or line_end >= 0 else b"")
-    first = lines[0].split(b"=\r\n", 1)[0]
+    first = lines[0].split(b"\r\n", 1)[0]
     if before and lines[0] and before + len(first) > _LINE:
         text = b"=\r\n" + text
-    last = lines[-1].rsplit(b"=\r\n", 1)[-1]
+    last = lines[-1].rsplit(b"\r\n", 1)[-1]
     if after and lines[-1] and len(last) + after > _LINE:
         text += b"=\r\n"
     return text
