@@ -62,7 +62,9 @@ def to_segment(x: float, y: float, a: tuple[float, float], b: tuple[float, float
 def png() -> bytes:
     """Palette of ground to ink in 16 steps, with transparency for the corners."""
     steps = 12
-    palette = [tuple(round(g + (i - g) * s / steps) for g, i in zip(GROUND, INK, strict=True)) for s in range(steps + 1)]
+    palette = [
+        tuple(round(g + (i - g) * s / steps) for g, i in zip(GROUND, INK, strict=True)) for s in range(steps + 1)
+    ]
     alphas = [255] * len(palette)
     corner = {}
     for s in range(steps + 1):  # ground, less and less opaque

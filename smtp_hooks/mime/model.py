@@ -112,9 +112,7 @@ class Part:
     @property
     def named(self) -> bool:
         """Whether the part says of itself that it is a file, not a body (RFC 2183)."""
-        return (
-            self.disposition.startswith("attachment") or "filename" in self.disposition or "name" in self.parameters
-        )
+        return self.disposition.startswith("attachment") or "filename" in self.disposition or "name" in self.parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,7 @@ _EARLIER = (
 )
 # The same for the sender's own signature.
 _SIGNATURES = (
-    "gmail_signature|moz-signature|Signature\"|AppleMailSignature|ms-outlook-mobile-signature|protonmail_signature"
+    'gmail_signature|moz-signature|Signature"|AppleMailSignature|ms-outlook-mobile-signature|protonmail_signature'
 )
 HTML_MARK = re.compile(rf'="(?:x_)?(?:{_EARLIER}|{_SIGNATURES})')
 """Starts with a literal, so that a search is cheap."""

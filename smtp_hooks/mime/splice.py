@@ -9,9 +9,9 @@ Known limits: attachments are not changed. Fields other than the Subject are not
 
 from __future__ import annotations
 
+from smtp_hooks.charsets import codec_for
 from smtp_hooks.mime import transfer
-from smtp_hooks.mime.charsets import codec_for
-from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Reason, Site, Spliced, Unfit, Unsuitable, apply
+from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Site, Spliced, Unfit, Unsuitable, apply
 from smtp_hooks.mime.related import add_icon
 from smtp_hooks.mime.text import TextChange, rewrite
 from smtp_hooks.numbers import Redactor
@@ -80,9 +80,7 @@ def _html(
 def _merge_root(message: bytes, part: Part, wrap: list[Edit], edits: list[Edit]) -> list[Edit]:
     """Wrapping the root moves its fields into the body; edits of those fields have to be made where they went."""
     body_edit = edits[-1]
-    inner = b"".join(
-        _edited(message, f.start, f.end, edits[:-1]) for f in part.fields
-    )
+    inner = b"".join(_edited(message, f.start, f.end, edits[:-1]) for f in part.fields)
     fresh = b"".join(e.new for e in edits[:-1] if not any(f.start <= e.start < f.end for f in part.fields))
     *head, opening, tail = wrap
     boundary_line = opening.new.split(b"\r\n", 1)[0] + b"\r\n"

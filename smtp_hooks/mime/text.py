@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from smtp_hooks.charsets import byte_each, codec_for, writable
 from smtp_hooks.mime import transfer
-from smtp_hooks.mime.charsets import byte_each, codec_for, writable
 from smtp_hooks.mime.model import MAX_BODY, MAX_LINE, Body, Edit, Part, Reason, Unfit
 
 TextChange = tuple[int, int, str]
