@@ -49,7 +49,8 @@ WORDS = [
 REDACTOR = Redactor(["+33199001234", "+493012345678"], "[number hidden]")
 HEAD = (
     "Received: from client.example.org (client.example.org [192.0.2.7])\r\n\tby mx.example.org (Postfix) with ESMTPSA"
-    " id 4XyZ123abc\r\n\tfor <ben@example.net>; Fri, 20 Nov 2026 10:00:00 +0000 (UTC)\r\nMessage-ID: <{n}@example.org>\r\n"
+    " id 4XyZ123abc\r\n\tfor <ben@example.net>; Fri, 20 Nov 2026 10:00:00 +0000 (UTC)\r\n"
+    "Message-ID: <{n}@example.org>\r\n"
     "Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nFrom: Ada Example <ada@example.org>\r\nTo: Ben <ben@example.net>\r\n"
     "Subject: Our plan, part {n}\r\nUser-Agent: Mail/1.0\r\nMIME-Version: 1.0\r\n"
 )
@@ -98,7 +99,8 @@ def alternative(size: int, seed: int) -> bytes:
         (
             HEAD + 'Content-Type: multipart/alternative; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
             "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\n"
-            "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{page}\r\n--=_b{n}--\r\n"
+            "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            "{page}\r\n--=_b{n}--\r\n"
         )
         .format(
             n=seed, text=text, page=encodestring(page.encode().replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n").decode()
@@ -121,7 +123,8 @@ def attached(size: int, seed: int) -> bytes:
         (
             HEAD + 'Content-Type: multipart/mixed; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
             "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\nContent-Type: application/pdf\r\n"
-            "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\n{blob}--=_b{n}--\r\n"
+            "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.pdf\r\n"
+            "\r\n{blob}--=_b{n}--\r\n"
         )
         .format(n=seed, text=prose(2000, seed), blob=blob)
         .encode()

@@ -54,10 +54,11 @@ class Structure:
     has_version: bool
 
 
-def read_structure(message: bytes) -> Structure:
-    """Finds all parts of a message with CRLF line ends. Raises `Unfit`."""
+def read_structure(message: bytes, *, whatever: bool = False) -> Structure:
+    """Finds all parts of a message with CRLF line ends. Raises `Unfit`; with `whatever`, only for malformed ones, not
+    for what must not be changed."""
     leaves: list[Part] = []
-    root, fields = _read_part(message, 0, len(message), "", None, 0, leaves)
+    root, fields = _read_part(message, 0, len(message), "", None, 0, leaves, whatever)
     subject = next((f for f in fields if f.name == "subject"), None)
     return Structure(root, tuple(leaves), subject, any(f.name == "mime-version" for f in fields))
 
