@@ -137,18 +137,17 @@ def _known(number: str) -> tuple[_Known, ...]:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a telephone number in E.164") from error
-    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
-        parsed.country_code
-    )
+    code = parsed.country_code or 0
+    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(code)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "ZZ", None)
     trunk = (metadata.national_prefix or "") if metadata is not None else ""
     national = phonenumbers.national_significant_number(parsed)
     local = re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
     if trunk and local.startswith(trunk):
         local = local[len(trunk) :]
-    code = str(parsed.country_code)
     return tuple(
-        _Known(national=digits, code=code, trunk=trunk) for digits in sorted({national, local}, key=len, reverse=True)
+        _Known(national=digits, code=str(code), trunk=trunk)
+        for digits in sorted({national, local}, key=len, reverse=True)
     )
 
 

@@ -20,7 +20,7 @@ from smtp_hooks.trace import passed
 
 _MAX_HEADER = 262_144  # octets of header that are read; `mime` refuses more
 _FIELD = re.compile(
-    rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature|x-call-offer|feedback-id)[ \t]*:"
+    rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature|x-call-offer)[ \t]*:"
     rb"([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)",
     re.IGNORECASE,
 )
@@ -152,7 +152,7 @@ def _against(message: bytes, sender: Sender, facts: Facts) -> PassReason | None:
             return PassReason.AUTO_SUBMITTED
         if name == b"precedence" and word in (b"bulk", b"list", b"junk"):
             return PassReason.LIST_MAIL
-        if name.startswith(b"list-") or name == b"feedback-id":
+        if name.startswith(b"list-"):
             return PassReason.LIST_MAIL
         if name == b"dkim-signature" and not _is_own(value, facts.own_domains):
             return PassReason.FOREIGN_SIGNATURE

@@ -105,7 +105,7 @@ def _needing_version(message: bytes, site: Site, part: Part, edits: list[Edit]) 
     """A message without MIME fields that gets some needs MIME-Version too (RFC 2045, 4)."""
     if part.parent is not None or site.has_version or not any(e.new.startswith(b"Content-") for e in edits[:-1]):
         return edits
-    return [*edits[:-1], Edit(part.body - 2, b"", b"MIME-Version: 1.0\r\n"), edits[-1]]
+    return [Edit(part.body - 2, b"", b"MIME-Version: 1.0\r\n"), *edits]
 
 
 def _plain_block(plain: Insertion, text: str) -> str:
