@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab.asterisk import PrivateAsterisk, free_port
-from lab.cast import OFFEREE, Calls
+from lab.asterisk import PrivateAsterisk, free_port, tree
+from lab.cast import ADA, OFFEREE, Calls
 from lab.phone import Answer, Phone, Reject
 
 from mailgate.calls.asterisk.link import Link, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION, render_asterisk
-from mailgate.calls.model import CallOrder
+from mailgate.calls.model import CallOrder, Outcome
 from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
 from mailgate.errors import ConfigError
 
@@ -95,6 +95,37 @@ def test_asterisk_has_nothing_to_complain_of(tmp_path: Path, deployed: DeploySet
     asterisk.stop()
     assert "modules will be loaded" in asterisk.messages
     assert not re.findall(r".*(?:WARNING|ERROR).*", asterisk.messages)
+
+
+def test_the_built_in_announcements_are_there() -> None:
+    """Named in DeploySettings, played where there is no speech: they come with Asterisk's core sounds."""
+    defaults = {field.name: field.default for field in dataclasses.fields(DeploySettings)}
+    names = [str(defaults[f"sound_{what}"]).split("&") for what in ("announcement", "goodbye", "sorry")]
+    sounds = tree() / "usr" / "share" / "asterisk" / "sounds" / "en"
+    for name in ["beep", "silence/1", *(name for group in names for name in group)]:
+        assert (sounds / f"{name}.gsm").is_file(), name
+
+
+async def test_the_announcement_is_played_again(
+    tmp_path: Path, deployed: DeploySettings, pstn: Phone, order: Callable[..., CallOrder]
+) -> None:
+    """Who presses 1 only when it comes a second time is put through."""
+    first = 50_000 - secrets.randbelow(100) * 100
+    asterisk = PrivateAsterisk(
+        tmp_path,
+        deploy=dataclasses.replace(deployed, link=dataclasses.replace(deployed.link, port=free_port()), key_tries=2),
+        sip_port=free_port(socket.SOCK_DGRAM),
+        rtp_ports=(first, first + 98),
+    )
+    asterisk.start()
+    watched = Calls(asterisk.deploy.link)
+    await watched.edge.start()
+    pstn.plan = {OFFEREE: Answer(press=((3.0, "1"),)), ADA: Reject(code=486)}
+    made = order()
+    await watched.edge.originate(made)
+    assert (await watched.ended(made.attempt_id)).outcome is Outcome.DESTINATION_BUSY
+    await watched.edge.stop()
+    asterisk.stop()
 
 
 def test_no_context_can_be_reached_from_outside(pbx: PrivateAsterisk) -> None:

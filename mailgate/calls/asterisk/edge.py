@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from mailgate.calls.action import check_attempt, dial_string, originate_action, record_families
+from mailgate.calls.action import check_attempt, dial_string, is_attempt, originate_action, record_families
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import (
@@ -244,6 +244,8 @@ class Asterisk:
         """One AMI event; what it says of an attempt goes into the queue."""
         name = str(message.get("event", ""))
         attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
+        if not is_attempt(attempt_id):
+            return
         event: CallEvent | None = None
         match name:
             case "UserEvent" if message.get("userevent") == "Mailgate":
