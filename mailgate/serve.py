@@ -24,8 +24,7 @@ import uvloop
 
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
-from mailgate.calls.dialling import Rules as DiallingRules
-from mailgate.calls.dialling import may_dial
+from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechFailed
@@ -74,7 +73,7 @@ def web_settings(config: Config) -> WebSettings:
         organisation=config.gateway.name,
         gateway_number=config.gateway.number,
         default_region=config.gateway.region,
-        countries=dialling.countries or (config.gateway.region,),
+        countries=tuple(dict.fromkeys((config.gateway.region, *dialling.countries))),
         allow_sip=dialling.sip_users or bool(dialling.sip_domains),
         sip_hosts=dialling.sip_domains,
         keys=load_ring(config.keys.token_file),
@@ -228,10 +227,11 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:
     rules = DiallingRules(
-        countries=config.dialling.countries or (config.gateway.region,),
-        denied_prefixes=config.dialling.denied_prefixes,
-        sip_users=config.dialling.sip_users,
-        sip_domains=config.dialling.sip_domains,
+        region=config.gateway.region,
+        countries=frozenset(config.dialling.countries),
+        denied=tuple(f"+{prefix.lstrip('+')}" for prefix in config.dialling.denied_prefixes),
+        sip_users=None if config.dialling.sip_users else frozenset(),
+        sip_domains=frozenset(domain.lower() for domain in config.dialling.sip_domains),
     )
     return lambda typed, region: may_dial(typed, region, rules)
 

@@ -13,6 +13,7 @@ Size of the whole addition in English: about 0.2 KiB of text, 1.2 KiB of HTML, 1
 
 from __future__ import annotations
 
+import html
 import re
 import tomllib
 import unicodedata
@@ -27,6 +28,7 @@ from smtp_hooks.mime.model import Addition, Icon
 
 IconKind = Literal["inline", "remote", "none"]
 SHIPPED = Path(templates.__file__).parent
+_URL, _SOURCE = "\x01url\x02", "\x01source\x02"  # control characters: no name has them once it is cleaned
 _NAME_LENGTH = 60
 _WIDTH = 76  # characters of a line of the plain block; the URL may be longer
 _LINKLIKE = re.compile(r"://|\bwww\.|[<>]", re.IGNORECASE)
@@ -62,21 +64,27 @@ def render(
     """
     if not url.isascii() or not url.isprintable() or any(c in url for c in " <>\"'"):
         raise ValueError("the URL of an offer is visible ASCII")
+    source = {"inline": f"cid:{content_id}", "remote": icon_url, "none": ""}[icon]
+    text, markup = _rendered(folder, language, offeror_name, icon)
+    return Addition(
+        text=text.replace(_URL, url),
+        html=markup.replace(_URL, url.replace("&", "&amp;")).replace(_SOURCE, html.escape(source)),
+        icon=Icon(content=_png(folder), filename="call.png", content_id=content_id) if icon == "inline" else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind) -> tuple[str, str]:
+    """Both blocks of one person, with marks where URL and icon go: they differ from message to message."""
     phrases = _phrases(folder)
     words = phrases.get(language.lower()) or phrases.get(language.lower().split("-")[0]) or phrases["en"]
     name = clean_name(offeror_name)
     said = {key: phrase.replace("{name}", name) for key, phrase in words.items()}
     text, markup = _templates(folder)
-    source = {"inline": f"cid:{content_id}", "remote": icon_url, "none": ""}[icon]
-    plain = text.render(offer=_wrap(said["offer"]), what=_wrap(said["what"]), url=url)
-    page = markup.render(
-        said, url=url, icon_src=source, offer_sentence=said["offer"].rstrip(":： \xa0") + _stop(words["offer"])
-    )
-    return Addition(
-        text=plain.strip("\n") + "\n",
-        html=page.strip("\n").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n",
-        icon=Icon(content=_png(folder), filename="call.png", content_id=content_id) if icon == "inline" else None,
-    )
+    plain = text.render(offer=_wrap(said["offer"]), what=_wrap(said["what"]), url=_URL)
+    sentence = said["offer"].rstrip(":： \xa0") + _stop(words["offer"])
+    page = markup.render(said, url=_URL, icon_src="" if icon == "none" else _SOURCE, offer_sentence=sentence)
+    return plain.strip("\n") + "\n", page.strip("\n").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
 
 
 def clean_name(name: str) -> str:

@@ -180,6 +180,8 @@ class Redactor:
 
     def header_value(self, value: bytes) -> bytes | None:
         """The value of an unstructured field (what follows the colon) without the numbers, or None where it has none."""
+        if not self.may_show(value):
+            return None
         words = read_words(value)
         text = "".join(word.text for word in words)
         changes = self.text_changes(text)
@@ -199,8 +201,9 @@ class Redactor:
         return bool(self.text_changes(text) or self.html_changes(text))
 
     def may_show(self, octets: bytes) -> bool:
-        """A cheap question before `shows`: False only where no number can be in the octets as plain text."""
-        if not octets.isascii() or b"&#" in octets or b"=?" in octets or b"<" in octets:
+        """A cheap question before the others: False only where no number can be in the octets, read as plain text or as
+        an unstructured field."""
+        if not octets.isascii() or b"=?" in octets:
             return True
         digits = octets.translate(None, _NOT_DIGITS)
         return any(known.national.encode("ascii") in digits for known in self._known)

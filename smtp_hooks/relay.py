@@ -167,6 +167,7 @@ class Relay:
         self._idle: list[_Connection] = []
         self._places = asyncio.Semaphore(settings.connections)
         self._capabilities: Capabilities | None = None
+        self._closed = False
 
     async def capabilities(self) -> Capabilities:
         """What the next hop last offered; asks it if it was never asked; `ASSUMED` while it cannot be reached."""
@@ -182,7 +183,8 @@ class Relay:
         return RelayTransaction(self, self._settings, envelope)
 
     async def close(self) -> None:
-        """End idle connections. Transactions under way keep theirs."""
+        """End idle connections; those of transactions under way end when given back."""
+        self._closed = True
         for connection in self._idle:
             self._wake_up(connection)
             connection.quit()
@@ -212,7 +214,9 @@ class Relay:
     def release(self, connection: _Connection) -> None:
         """Give a connection back; it is kept while it lives."""
         self._places.release()
-        if not connection.closed:
+        if self._closed:
+            connection.quit()
+        elif not connection.closed:
             connection.used = True
             loop = asyncio.get_running_loop()
             connection.idle_handle = loop.call_later(self._settings.idle_s, self._retire, connection)

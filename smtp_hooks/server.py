@@ -68,7 +68,7 @@ class ServerSettings:
     clients: tuple[Network, ...] = LOOPBACK
     trusted: tuple[Network, ...] = LOOPBACK
     size_limit: int = 50 * 1024 * 1024
-    connections: int = 200
+    connections: int = 100  # as many as Postfix has processes for the way back (default_process_limit)
     recipients: int = 1000
     errors: int = 20
     idle_s: float = 300
@@ -82,18 +82,13 @@ class Server:
     def __init__(self, settings: ServerSettings, next_hop: NextHop) -> None:
         self.settings = settings
         self.next_hop = next_hop
+        self.port = settings.port  # the one really bound, once started
         self.sessions: set[Connection] = set()
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.Task[None] | None = None
         self._stopping = False
         self._empty = asyncio.Event()
         self._empty.set()
-
-    @property
-    def port(self) -> int:
-        """The port really bound, where the settings say 0."""
-        assert self._listener is not None, "not started"
-        return int(self._listener.sockets[0].getsockname()[1])
 
     async def start(self, *, reuse_port: bool = False) -> None:
         """Bind and serve. Raises OSError."""
@@ -106,6 +101,7 @@ class Server:
             backlog=settings.backlog,
             reuse_port=reuse_port or None,
         )
+        self.port = int(self._listener.sockets[0].getsockname()[1])
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))
 
     async def stop(self, grace_s: float = 30) -> None:
@@ -121,6 +117,7 @@ class Server:
         for session in list(self.sessions):
             log.warning("a session is cut at shutdown", extra={"action": "smtp-cut"})
             session.cut()
+        await self._empty.wait()
         if self._sweep is not None:
             self._sweep.cancel()
 
@@ -138,7 +135,7 @@ class Server:
         self._empty.clear()
 
     def left(self, session: Connection) -> None:
-        """A connection is gone, or was never admitted."""
+        """A connection's coroutine is over."""
         self.sessions.discard(session)
         if not self.sessions:
             self._empty.set()
@@ -184,6 +181,7 @@ class Connection(SMTP):
         self._at = 0  # offset in _input of what was not used yet
         self._output: list[bytes] = []
         self._eof = False
+        self._handing_over = False
         self._paused = False
         self._in_content = False
         self._farewell: Reply | None = None
@@ -214,9 +212,10 @@ class Connection(SMTP):
         self._server.joined(self)
         self._wire = transport
         super().connection_made(transport)
+        if self.task is not None:
+            self.task.add_done_callback(lambda _: self._server.left(self))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._server.left(self)
         if self.task is not None:
             asyncio.StreamReaderProtocol.connection_lost(self, error)
             self.task.cancel()
@@ -233,7 +232,13 @@ class Connection(SMTP):
         self._wake()
 
     def eof_received(self) -> bool:
-        self._eof = True  # commands that came before the end are still answered
+        """Commands that came before the end are still answered; a message is not delivered that nobody waits for.
+
+        The client has no acknowledgement, so it keeps the message and sends it again: delivered now, it would double.
+        """
+        self._eof = True
+        if self._handing_over and self.task is not None:
+            self.task.cancel()
         self._wake()
         return self.task is not None
 
@@ -456,7 +461,13 @@ class Connection(SMTP):
         fault = unclean(message)
         if fault:
             return Reply(code=550, enhanced="5.5.2", text=fault)
-        return await transaction.data(message)
+        if self._eof:
+            raise _Gone
+        self._handing_over = True
+        try:
+            return await transaction.data(message)
+        finally:
+            self._handing_over = False
 
     async def smtp_RSET(self, argument: str) -> None:
         await self._end_transaction()

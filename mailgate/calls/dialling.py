@@ -1,9 +1,9 @@
 """Whom the gateway may call, and whom never. Pure.
 
 A text that a person typed goes in, a Channel comes out, or CallRefused with a reason that page and log can name. What
-is refused is refused for money (toll fraud), for others' peace, or for lives (emergency numbers):
-emergency first, then form, then the lists. The *type* of a number decides little: phonenumbers calls Iridium's +881
-mobile and Cuba mobile; lists of countries and prefixes do. Only premium numbers, which it does know, are refused by type.
+is refused is refused for money (toll fraud), for others' peace, or for lives (emergency numbers): emergency first, then
+form, then the lists. The *type* of a number decides little (phonenumbers calls Iridium's +881 mobile, and Cuba too);
+lists of countries and prefixes do. Only premium numbers, which it does know, are refused by type.
 Standards: E.164, RFC 3966 (tel URIs), RFC 3261 (sip URIs). Known limits: numbers are judged by the metadata of the
 installed phonenumbers; a national short code that it does not know is refused for being no E.164 number.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from tokens.keys import KeyRing
 
 PLACES = (Path("mailgate.toml"), Path("/etc/mailgate/mailgate.toml"))
 
-console = Console(highlight=False)
+# Off a terminal nothing is cut to a screen's width: what is piped is read by programs.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
 
 
 def find_config(context: click.Context) -> Path:

@@ -13,7 +13,6 @@ from mailgate.calls.deploy import render_asterisk
 from mailgate.calls.settings import DeploySettings, SipUser, Trunk
 from mailgate.cli.common import console, find_config
 from mailgate.keyfiles import read_secret
-from mailgate.serve import asterisk_settings
 from smtp_hooks.deploy import PostfixSettings, render_postfix
 
 EPILOG = """\b
@@ -79,6 +78,8 @@ def asterisk(
     Example:
       mailgate deploy asterisk --provider sip.example.net --user ada:a-long-password --output /etc/asterisk
     """
+    from mailgate.serve import asterisk_settings  # every edge comes with it, which --help should not wait for
+
     config = configuration.load(find_config(context))
     password = read_secret(provider_password_file) if provider_password_file else ""
     trunk = Trunk(host=provider, username=provider_user, password=password, register=register) if provider else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from mailgate.calls.model import Outcome
 from mailgate.cli.account import _find
@@ -36,7 +36,7 @@ def offers(context: click.Context, address: str | None, state: str | None, most:
     with desk(context) as d:
         account_id = _find(d, address).account_id if address else None
         found = d.store.read(lambda rows: rows_of.recent(rows, d.sealer, account_id=account_id, state=state, most=most))
-    table = Table("Offer", "Made", "From", "To", "State", "Attempts", "Last outcome")
+    table = Table(Column("Offer", no_wrap=True), "Made", "From", "To", "State", "Attempts", "Last outcome")
     now = time.time()
     for offer in found:
         shown = view(offer, now)

@@ -6,7 +6,6 @@ import click
 
 from mailgate import config as configuration
 from mailgate import log
-from mailgate import serve as gateway
 from mailgate.cli.common import find_config
 
 EPILOG = """\b
@@ -23,6 +22,8 @@ def serve(context: click.Context) -> None:
     SIGTERM and SIGINT end it cleanly: messages in flight finish, calls go on in Asterisk and are picked up again
     at the next start.
     """
+    from mailgate import serve as gateway  # every edge comes with it, which --help should not wait for
+
     path = find_config(context)
     config = configuration.load(path)
     log.set_up(config.log.level, config.log.format)

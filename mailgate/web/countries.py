@@ -14,6 +14,8 @@ from babel.core import UnknownLocaleError
 
 from mailgate.web.texts import ranges
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 EVERY_REGION: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
@@ -44,9 +46,10 @@ def region_of(accept_language: str, regions: Iterable[str], otherwise: str) -> s
 
 
 def spaced(number: str) -> str:
-    """An E.164 number as people read it: `+33199001234` → `+33 1 99 00 12 34`."""
+    """An E.164 number as people read it, kept on one line: `+33199001234` → `+33 1 99 00 12 34`."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return number
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
+    text = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return str(text.replace(" ", _NO_BREAK))

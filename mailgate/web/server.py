@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -43,13 +44,15 @@ class WebServer:
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises ConfigError where the address cannot be had."""
+        # access_log=False only takes the handlers away: one that is attached later would write tokens
+        logging.getLogger("uvicorn.access").addFilter(_nothing)
         listening = _bind(self._host, self._wanted_port)
         self.port = int(listening.getsockname()[1])
         self._server = _Uvicorn(
             uvicorn.Config(
                 self._app,
                 log_config=None,
-                access_log=False,  # it would hold tokens; see guard.py
+                access_log=False,
                 server_header=False,
                 lifespan="off",
                 ws="none",
@@ -71,6 +74,10 @@ class WebServer:
         self._server.should_exit = True
         await self._task
         self._server = self._task = None
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The pages' words: one TOML file for each language in templates/pages/texts, chosen by Accept-Language. Pure once loaded.
+"""The pages' words: one TOML file for each language in templates/pages/texts, chosen by Accept-Language. Pure.
 
 A text's name is its path in the file (`offer.title`); `{…}` in a text is filled in when it is shown. Every file
 holds the same names with the same placeholders (a test holds them to it). A new language is a new file.

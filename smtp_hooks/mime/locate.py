@@ -64,10 +64,11 @@ def _locate(message: bytes, placement: Placement) -> Site:
 
 def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
     body = open_body(message, part)
-    if part.transfer_encoding in transfer.IDENTITY and _has_bare_newline(body.text):
+    bare = _has_bare_newline(body.text)
+    if bare and part.transfer_encoding in transfer.IDENTITY:
         raise Unfit(Reason.BARE_NEWLINE, part.path)
     if part.media_type == "text/plain":
-        return Insertion(body=body, at=_in_lines(body.text, placement))
+        return Insertion(body=body, at=(_in_lines if bare else place_text.place)(body.text, placement))
     at = place_html.place(body.text, placement)
     if at is None:
         raise Unfit(Reason.NO_SAFE_PLACE, part.path)
@@ -81,8 +82,6 @@ def _has_bare_newline(text: str) -> bool:
 
 def _in_lines(text: str, placement: Placement) -> int:
     """`place_text.place` for a text that may have other line ends within base64 or quoted-printable."""
-    if not _has_bare_newline(text):
-        return place_text.place(text, placement)
     at = place_text.place(_BARE_LF.sub("\r\n", text), placement)
     for match in _BARE_LF.finditer(text):
         if match.start() >= at:

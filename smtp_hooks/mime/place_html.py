@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from smtp_hooks.mime.model import Placement
-from smtp_hooks.mime.quotes import HTML_MARKS, HTML_SIGNATURES, QUOTING_BLOCK
+from smtp_hooks.mime.quotes import HTML_EARLIER, HTML_MARK, HTML_RULE, QUOTING_BLOCK
 
 MAX_WALK = 20_000
 MAX_TAG = 4_096  # characters of a tag that is read with care; a longer one (an image within the page) ends at its `>`
@@ -40,7 +40,6 @@ _HIDING = re.compile(
     r"|(?<![-\w])hidden(?![-\w])",
     re.IGNORECASE,
 )
-_QUOTING = re.compile("|".join(map(re.escape, HTML_MARKS)))
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _RAW = frozenset("script style textarea title xmp iframe noembed noframes noscript plaintext".split())
 _FLOW = frozenset("html body div center section article main header footer font b i u em strong small big span".split())
@@ -110,28 +109,42 @@ def _bottom(text: str, top: int) -> int:
 def _mark(text: str, top: int, end: int) -> int | None:
     """The start of the first tag that opens an earlier message or the signature, if words stand above it."""
     found = end
-    for mark in HTML_MARKS + HTML_SIGNATURES:
-        at = text.find(mark, top, found)
+    match = HTML_MARK.search(text, top, end)
+    while match is not None:
+        start = _tag_start(text, top, match.start())
+        if start is not None:
+            found = start
+            break
+        match = HTML_MARK.search(text, match.end(), end)
+    rule = text.find(HTML_RULE, top, found)
+    if rule >= 0:
+        found = _tag_start(text, top, rule) or found
+    for name in ("<blockquote", "<BLOCKQUOTE"):
+        at = text.find(name, top, found)
         while at >= 0:
-            start = text.rfind("<", top, at)
-            if start >= 0 and text.find(">", start, at) < 0 and not text.startswith(("<!", "</"), start):
-                found = start
+            if QUOTING_BLOCK.match(text, at + len(name)):
+                found = at
                 break
-            at = text.find(mark, at + len(mark), found)
-    quote = QUOTING_BLOCK.search(text, top, found)
-    if quote is not None:
-        found = quote.start()
+            at = text.find(name, at + 1, found)
     if found == end or not _shows_words(text, top, found):
         return None
     return found
 
 
-_WORDS = re.compile(r"(?:\A|>)(?:\s|&nbsp;|&#160;)*+[^<\s]")
+def _tag_start(text: str, top: int, at: int) -> int | None:
+    """The start of the tag within which `at` lies, or None where it lies in none."""
+    start = text.rfind("<", max(top, at - MAX_TAG), at)
+    if start < 0 or text.find(">", start, at) >= 0 or not text[start + 1 : start + 2].isalpha():
+        return None
+    return start
+
+
+_WORDS = re.compile(r">(?:\s|&nbsp;|&#160;)*+[^<\s]")
 
 
 def _shows_words(text: str, start: int, end: int) -> bool:
     """Whether there is text, or an image, between the two offsets."""
-    return bool(_WORDS.search(text[start:end])) or "<img" in text[start:end].lower()
+    return bool(_WORDS.search(text, start, end)) or "<img" in text[start:end]
 
 
 def _without_comments(text: str) -> str | None:
@@ -187,7 +200,7 @@ def _in_bad_box(region: str) -> bool:
             stack.append(attributes)
         elif stack:
             stack.pop()
-    return any(_HIDING.search(a) or _QUOTING.search(a) for a in stack)
+    return any(_HIDING.search(a) or HTML_EARLIER.search(a) for a in stack)
 
 
 def _walk(text: str, top: int, at: int) -> int | None:
@@ -198,7 +211,7 @@ def _walk(text: str, top: int, at: int) -> int | None:
     for element in stack:
         if element.name not in _FLOW and not (element.name == "p" and _closes_p(text, at)):
             return element.start
-        if _HIDING.search(element.attributes) or _QUOTING.search(element.attributes):
+        if _HIDING.search(element.attributes) or HTML_EARLIER.search(element.attributes):
             return element.start
     return at
 

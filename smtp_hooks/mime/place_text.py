@@ -60,10 +60,9 @@ def _quote_start(text: str) -> int | None:
     quoted = _first_quoted_line(text)
     if quoted is not None and not _answered_below(text):
         found.append(_attribution(text, quoted))
-    for pattern in (RULED, FROM_BLOCK, FORWARDED):
-        match = pattern.search(text)
-        if match is not None:
-            found.append(match.start() + 1)
+    if "\n----" in text or "\n______" in text:
+        found += [m.start() + 1 for m in (RULED.search(text),) if m is not None]
+    found += [m.start() + 1 for m in (FROM_BLOCK.search(text),) if m is not None]
     said = _said(text)
     if said is not None:
         found.append(said)
@@ -97,14 +96,24 @@ def _said(text: str) -> int | None:
     """The start of an "On … wrote:" above an earlier message that is not marked line by line."""
     at = 0
     for _ in range(_TRIES):
-        at = min((p for p in (text.find(":\r\n", at), text.find("：\r\n", at)) if p >= 0), default=-1)
+        at = _colon(text, at)
         if at < 0:
             return None
+        line = text.rfind("\n", 0, at) + 1
+        if FORWARDED.match(text, line):
+            return line
         words = text[max(0, at - 300) : at]
         if SAID.search(words, max(0, len(words) - 160)) and WHO_OR_WHEN.search(words):
             return _attribution(text, at + 3)
         at += 3
     return None
+
+
+def _colon(text: str, at: int) -> int:
+    """The next line end with a colon before it, or -1."""
+    ascii_colon = text.find(":\r\n", at)
+    wide_colon = -1 if text.isascii() else text.find("：\r\n", at)
+    return min(ascii_colon, wide_colon) if ascii_colon >= 0 and wide_colon >= 0 else max(ascii_colon, wide_colon)
 
 
 def _attribution(text: str, quoted: int) -> int:

@@ -23,11 +23,12 @@ FROM_BLOCK = re.compile(
     rf"\n[*]?(?:{_FROM})[*]?[ \xa0]?[:：][*]?[^\r\n]{{2,300}}\r\n(?:[^\r\n:：]{{2,25}}[:：][^\r\n]{{0,998}}\r\n){{2}}"
 )
 FORWARDED = re.compile(
-    r"\n(?:Begin forwarded message|Anfang der weitergeleiteten Nachricht|Anfang der weitergeleiteten E-Mail"
-    r"|Début du message (?:réexpédié|transféré)|Inicio del mensaje reenviado|Inizio messaggio inoltrato"
-    r"|Início da mensagem (?:encaminhada|reencaminhada)|Begin doorgestuurd bericht|転送されたメッセージ"
-    r"|Начало переадресованного (?:сообщения|письма)|Vidarebefordrat brev|Videresendt besked|بداية الرسالة المُعاد توجيهها) ?[:：]"
+    "Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)|Début du message (?:réexpédié|transféré)"
+    "|Inicio del mensaje reenviado|Inizio messaggio inoltrato|Início da mensagem (?:en|reen)caminhada"
+    "|Begin doorgestuurd bericht|転送されたメッセージ|Начало переадресованного (?:сообщения|письма)"
+    "|Vidarebefordrat brev|Videresendt besked|بداية الرسالة المُعاد توجيهها"
 )
+"""What Apple Mail says above a forwarded message."""
 SAID = re.compile(
     "wrote|schrieb|écrit|escribió|scritto|escreveu|schreef|geschreven|skrev|skrifaði|napisał|pisze|napsal|napísal"
     "|napisao|пишет|написал|писал|пише|kirjoitti|kirjutas|rašė|rakstīja|yazdı|írta|a scris|escrit|έγραψε|כתב|כתבה|كتب"
@@ -38,40 +39,23 @@ SAID = re.compile(
 WHO_OR_WHEN = re.compile(r"[@<\[]|\d{1,2}[:.h]\d{2}")
 """What that line has besides: an address, or a time of day."""
 
-HTML_MARKS = (
-    "gmail_quote",
-    "gmail_extra",
-    "divRplyFwdMsg",
-    "appendonsend",
-    "yahoo_quoted",
-    "moz-cite-prefix",
-    "moz-forward-container",
-    "moz-email-headers-table",
-    "protonmail_quote",
-    "tutanota_quote",
-    "zmail_extra",
-    "isForwardContent",
-    "OLK_SRC_BODY_SECTION",
-    "mailru-blockquote",
-    "reply-intro",
-    "border-top:solid #E1E1E1",
-    "border-top:solid #B5C4DF",
-    "mail-editor-reference-message-container",
-    "isReplyContent",
+# Values of class and id that open an earlier message: Gmail, Outlook, Yahoo, Thunderbird, Proton, Tuta, Zoho, QQ,
+# Apple, mail.ru, Roundcube. `x_` is what Outlook on the web puts before the names in what it quotes.
+_EARLIER = (
+    "gmail_quote|gmail_extra|divRplyFwdMsg|appendonsend|yahoo_quoted|ydp[0-9a-z]{1,12}yahoo_quoted|moz-cite-prefix"
+    "|moz-forward-container|moz-email-headers-table|protonmail_quote|tutanota_quote|zmail_extra|isForwardContent"
+    "|isReplyContent|OLK_SRC_BODY_SECTION|mailru-blockquote|reply-intro|mail-editor-reference-message-container"
 )
-"""Values of class, id or style that open an earlier message: Gmail, Outlook, Yahoo, Thunderbird, Proton, Tuta, Zoho,
-QQ, Apple, mail.ru, Roundcube."""
-
-HTML_SIGNATURES = (
-    "gmail_signature",
-    "moz-signature",
-    'id="Signature"',
-    "AppleMailSignature",
-    "ms-outlook-mobile-signature",
-    "x_Signature",
-    "protonmail_signature_block",
+# The same for the sender's own signature.
+_SIGNATURES = (
+    "gmail_signature|moz-signature|Signature\"|AppleMailSignature|ms-outlook-mobile-signature|protonmail_signature"
 )
-"""The same for the sender's own signature."""
+HTML_MARK = re.compile(rf'="(?:x_)?(?:{_EARLIER}|{_SIGNATURES})')
+"""Starts with a literal, so that a search is cheap."""
+HTML_RULE = "border-top:solid #"
+"""Within the style of the `<div>` that Outlook puts above the header block of an earlier message."""
+HTML_EARLIER = re.compile(rf"\b(?:x_)?(?:{_EARLIER})|{HTML_RULE}")
+"""The same in the attributes of one tag, however quoted."""
 
-QUOTING_BLOCK = re.compile(r"<blockquote\b[^>]{0,400}?(?:cite|border-left|quote)", re.IGNORECASE)
-"""A blockquote that quotes a message, not one that only indents."""
+QUOTING_BLOCK = re.compile(r"[\s][^>]{0,400}?(?:cite|border-left|quote)", re.IGNORECASE)
+"""The attributes of a blockquote that quotes a message, not of one that only indents."""

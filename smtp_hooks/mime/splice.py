@@ -173,7 +173,7 @@ def _fields_showing(header: bytes, redactor: Redactor) -> list[str]:
     found = []
     for line in header.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name.lower() != b"subject" and redactor.header_value(value) is not None:
+        if redactor.may_show(value) and name.lower() != b"subject" and redactor.header_value(value) is not None:
             found.append("field " + name.decode("latin-1"))
     return found
 
@@ -181,7 +181,7 @@ def _fields_showing(header: bytes, redactor: Redactor) -> list[str]:
 def _shows(message: bytes, part: Part, redactor: Redactor) -> bool:
     raw = message[part.body : min(part.end, part.body + _LOOKED_INTO)]
     content = transfer.decode(raw, part.transfer_encoding)
-    if content is None or not redactor.may_show(content):
+    if content is None or (part.media_type != "text/html" and not redactor.may_show(content)):
         return False
     text = content.decode(codec_for(part.parameters.get("charset", "")) or "latin-1", "replace")
     return redactor.shows(text)

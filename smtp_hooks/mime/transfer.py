@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 IDENTITY = frozenset(("7bit", "8bit", "binary"))
 _LINE = 76  # longest line of quoted-printable and base64, without CRLF (RFC 2045, 6.7 (5), 6.8)
@@ -39,9 +39,12 @@ def decode(raw: bytes, encoding: str) -> bytes | None:
 
 
 def _decode_qp(raw: bytes) -> bytes:
-    if b" \r\n" in raw or b"\t\r\n" in raw or raw.endswith((b" ", b"\t")):
-        raw = _TRAILING.sub(b"", raw)  # added on the way, never meant (RFC 2045, 6.7 (3))
-    return binascii.a2b_qp(raw)
+    return binascii.a2b_qp(_TRAILING.sub(b"", raw) if _has_trailing(raw) else raw)
+
+
+def _has_trailing(raw: bytes) -> bool:
+    """Whether lines end in blanks: added on the way, never meant (RFC 2045, 6.7 (3))."""
+    return b" \r\n" in raw or b"\t\r\n" in raw or raw.endswith((b" ", b"\t"))
 
 
 def change(content: bytes, changes: Sequence[Change]) -> bytes:
@@ -129,17 +132,60 @@ def _fold(line: bytes) -> list[bytes]:
 
 
 def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
+    decode_piece = _decode_qp if _has_trailing(raw) else binascii.a2b_qp
     out: list[bytes] = []
-    at = done = 0  # the same place in raw and in content
+    at = known = done = 0  # octets of raw written; a pair of offsets that mean the same place in raw and content
     for start, end, new in changes:
-        raw_start = _raw_offset(raw, at, done, len(content), start)
-        raw_end = _raw_offset(raw, raw_start, start, len(content), end) if end > start else raw_start
-        before = raw[at:raw_start]
-        out.append(before)
+        raw_start = raw_end = len(raw)
+        if start < len(content):
+            known, done = _line_before(raw, known, done, start, decode_piece)
+            raw_start = _within_line(raw, known, start - done)
+        if end < len(content):
+            known, done = _line_before(raw, known, done, end, decode_piece)
+            raw_end = _within_line(raw, known, end - done)
+        out.append(raw[at:raw_start])
         out.append(_fit(raw, raw_start, raw_end, new))
-        at, done = raw_end, end
+        at = raw_end
     out.append(raw[at:])
     return b"".join(out)
+
+
+def _line_before(
+    raw: bytes, known: int, done: int, target: int, decode_piece: Callable[[bytes], bytes]
+) -> tuple[int, int]:
+    """A line start of `raw` shortly before octet `target` of the content, and the octet of the content that it is.
+
+    `known` and `done` are such a pair. Steps grow while they stay before the target, then are halved, so that about
+    as much is decoded as lies between.
+    """
+    step = 512
+    while step >= 128:
+        reach = raw.rfind(b"\n", known, known + step) + 1
+        if reach > known:
+            length = len(decode_piece(raw[known:reach]))
+            if done + length <= target:
+                known, done = reach, done + length
+                if known >= len(raw):
+                    break
+                step *= 2
+                continue
+        elif known + step < len(raw) and step < 65_536:  # one long line
+            step *= 2
+            continue
+        step //= 4
+    return known, done
+
+
+def _within_line(raw: bytes, start: int, left: int) -> int:
+    """The offset of `raw` that lies `left` octets of content behind `start`."""
+    position = start
+    for token in _TOKEN.finditer(raw, start):
+        if not left:
+            break
+        if token[0] != b"=\r\n":
+            left -= 1
+        position = token.end()
+    return position
 
 
 def _fit(raw: bytes, start: int, end: int, new: bytes) -> bytes:
@@ -162,32 +208,3 @@ def _fit(raw: bytes, start: int, end: int, new: bytes) -> bytes:
     if after and lines[-1] and len(last) + after > _LINE:
         text += b"=\r\n"
     return text
-
-
-def _raw_offset(raw: bytes, at: int, done: int, length: int, target: int) -> int:
-    """The octet of `raw` where octet `target` of the content begins; `at` and `done` are a known pair of offsets.
-
-    Bisects over line starts; each step decodes half of what the one before did.
-    """
-    if target == length:
-        return len(raw)
-    low, low_done, high = at, done, len(raw)
-    while high - low > 400:
-        middle = raw.rfind(b"\n", low, (low + high) // 2) + 1
-        if middle <= low:
-            break
-        reached = low_done + len(_decode_qp(raw[low:middle]))
-        if reached <= target:
-            low, low_done = middle, reached
-        else:
-            high = middle
-    position, left = low, target - low_done
-    for token in _TOKEN.finditer(raw, low, len(raw)):
-        if token[0] == b"=\r\n":
-            position = token.end() if left else position
-            continue
-        if not left:
-            break
-        left -= 1
-        position = token.end()
-    return position

@@ -271,7 +271,7 @@ def test_senders_script_refuses_a_forged_sender() -> None:
         try:
             with pytest.raises(AssertionError, match="553 == 250"):
                 submit(postfix, LEAN, "ben@example.net")
-            assert "Sender address rejected: not logged in" in postfix.log()
+            wait_until(lambda: "Sender address rejected: not logged in" in postfix.log())
             submit(postfix, LEAN, "ben@example.net", sender="eve@example.com")
         finally:
             postfix.stop()

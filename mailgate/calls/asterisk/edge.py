@@ -39,7 +39,8 @@ from mailgate.errors import CallFailed, OutcomeUnknown
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000  # attempts whose last event is kept, against telling it twice
-_IN_FLIGHT_S = 1.0  # how long after its sending an Originate may still be on its way into Asterisk's records
+_LOOK_AGAIN_S = 1.0  # what begins or ends in the moment of the question is recorded by then
+_IN_FLIGHT_S = 10.0  # an Originate whose answer was lost may so long lie unread in a slow Asterisk's socket
 
 _T = TypeVar("_T")
 OnEvent = Callable[[CallEvent], Awaitable[None]]
@@ -159,7 +160,7 @@ class Asterisk:
         found, doubtful = await self._look_up(wanted)
         if doubtful:
             # A call that ends or begins just now is in neither list: look once more.
-            await asyncio.sleep(_IN_FLIGHT_S)
+            await asyncio.sleep(_LOOK_AGAIN_S)
             again, still = await self._look_up(doubtful)
             found |= again
             for attempt_id in still:
@@ -313,7 +314,7 @@ class Asterisk:
                 continue
             if record.ended_at is not None or attempt_id in live:
                 found[attempt_id] = event_of_record(attempt_id, record)
-            elif text or placed or self._clock() - self._sent.get(attempt_id, 0.0) < self._settings.answer_timeout_s:
+            elif text or placed or self._clock() - self._sent.get(attempt_id, 0.0) < _IN_FLIGHT_S:
                 doubtful[attempt_id] = bool(text) or placed
             else:
                 found[attempt_id] = None
