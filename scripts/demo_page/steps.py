@@ -47,5 +47,6 @@ class Steps:
 
     def _line(self, sign: str, what: str, began: float, found: str = "") -> None:
         now = time.monotonic()
+        times = f"[dim]{now - self._began:6.2f} s  +{now - began:5.2f} s[/]"
         tail = f"  [dim]{escape(found)}[/]" if found else ""
-        self.console.print(f"[dim]{now - self._began:6.2f} s[/] {sign} {what}{tail} [dim]+{now - began:.2f}[/]", highlight=False)
+        self.console.print(f"{times}  {sign} {what}{tail}", soft_wrap=True)

@@ -26,6 +26,7 @@ from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER, World, off
 RINGS_WITHIN_S = 8.0
 SPEAKS_WITHIN_S = 8.0
 BRIDGED_WITHIN_S = 8.0
+_CLEAR = 0.9
 _HIDDEN = re.compile(rb"(?:\+?\s*33|0)[\s.()\-]*1[\s.()\-]*99[\s.()\-]*00[\s.()\-]*12[\s.()\-]*34")
 
 
@@ -124,13 +125,17 @@ async def _talk(hub: Hub, link: str, steps: Steps) -> None:
     with steps.step("Ada answers and hears who is on the line"):
         ada.answer()
         await until(ada, lambda d: d.hears == "a voice", SPEAKS_WITHIN_S)
-    with steps.step("Ada presses 1: Asterisk bridges both, each hears the other’s tone") as note:
+    with steps.step("Ada presses 1, and Asterisk bridges the two; the page says so"):
         ada.press("1")
         await until(ben, lambda d: d.hears == "Ada", BRIDGED_WITHIN_S)
         await until(ada, lambda d: d.hears == "Ben", BRIDGED_WITHIN_S)
-        note(f"{_heard(ben, 'Ada')}, {_heard(ada, 'Ben')}")
-    with steps.step("The page says so"):
         await until_page(link, "You are connected")
+    with steps.step("They talk: each hears the other’s tone, and nothing else") as note:
+        await asyncio.sleep(1.0)
+        shares = {(who.name, whom): _share(who, whom) for who, whom in ((ben, "Ada"), (ada, "Ben"))}
+        for (who, whom), part in shares.items():
+            expect(part > _CLEAR, f"of what {who} hears only {part:.0%} is {whom}’s tone")
+        note(", ".join(f"{who} hears {whom} ({part:.0%})" for (who, whom), part in shares.items()))
 
 
 async def _end(world: World, hub: Hub, link: str, steps: Steps) -> None:
@@ -153,11 +158,12 @@ async def _end(world: World, hub: Hub, link: str, steps: Steps) -> None:
         note(f"account {ADA}")
 
 
-def _heard(telephone: Telephone, whom: str) -> str:
+def _share(telephone: Telephone, whom: str) -> float:
+    """How much of what the telephone heard in the last half second is the tone of whoever is meant."""
     call = telephone.call
     assert call is not None
     hertz = telephone.voices[whom]
-    return f"{telephone.name} hears {hertz} Hz, {call.rtp.tones(hertz)[hertz]:.0%}"
+    return call.rtp.tones(hertz, seconds=0.5)[hertz]
 
 
 async def until(telephone: Telephone, fits: Callable[[Display], bool], within_s: float) -> Display:
