@@ -42,11 +42,16 @@ def _lines(message: bytes) -> list[str]:
 
 
 def _without_trace(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Trace fields stand before all others; each goes on with lines that begin with a blank (RFC 5322, 2.2.3)."""
-    at = 0
-    while at < len(lines) and (_TRACE.match(lines[at]) or (at and lines[at][:1] in (" ", "\t"))):
-        at += 1
-    return lines[:at], lines[at:]
+    """Trace fields, and all other lines. A field goes on with lines that begin with a blank (RFC 5322, 2.2.3)."""
+    end = lines.index("") if "" in lines else len(lines)
+    trace: list[str] = []
+    rest: list[str] = []
+    into = rest
+    for line in lines[:end]:
+        if line[:1] not in (" ", "\t"):
+            into = trace if _TRACE.match(line) else rest
+        into.append(line)
+    return trace, rest + lines[end:]
 
 
 def _compare(before: list[str], after: list[str]) -> Iterator[Row]:
