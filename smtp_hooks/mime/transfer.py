@@ -158,21 +158,19 @@ def _line_before(
     `known` and `done` are such a pair. Steps grow while they stay before the target, then are halved, so that about
     as much is decoded as lies between.
     """
-    step = 512
+    step, growing = 512, True
     while step >= 128:
         reach = raw.rfind(b"\n", known, known + step) + 1
         if reach > known:
             length = len(decode_piece(raw[known:reach]))
             if done + length <= target:
                 known, done = reach, done + length
-                if known >= len(raw):
-                    break
-                step *= 2
+                step = step * 2 if growing else step // 2
                 continue
-        elif known + step < len(raw) and step < 65_536:  # one long line
-            step *= 2
-            continue
-        step //= 4
+            growing = False
+        elif known + step >= len(raw):
+            growing = False
+        step = step * 2 if growing else step // 2
     return known, done
 
 
