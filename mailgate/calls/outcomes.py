@@ -61,13 +61,13 @@ def outcome_of_cause(leg: Leg, cause: int) -> Outcome:
 def outcome_of_dial(dial_status: str, cause: int) -> Outcome:
     """Why leg 2 was not bridged, from Dial's DIALSTATUS; the cause tells apart what it lumps together."""
     match dial_status:
-        case "BUSY":
+        case "BUSY" if cause:  # without one it is a forward that was not followed
             return Outcome.DESTINATION_BUSY
         case "NOANSWER":  # its time ran out (cause 0), or 480
             return Outcome.DESTINATION_NO_ANSWER
         case "CANCEL":
             return Outcome.OFFEREE_LEFT
-        case _:  # CHANUNAVAIL, CONGESTION
+        case _:  # CHANUNAVAIL, CONGESTION, a forward
             return outcome_of_cause(2, cause)
 
 

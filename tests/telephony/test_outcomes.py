@@ -40,6 +40,7 @@ def test_a_cause_has_one_meaning(cause: int, offeree: Outcome, destination: Outc
     ("status", "cause", "outcome"),
     [
         ("BUSY", 17, Outcome.DESTINATION_BUSY),
+        ("BUSY", 0, Outcome.DESTINATION_UNREACHABLE),
         ("NOANSWER", 0, Outcome.DESTINATION_NO_ANSWER),
         ("NOANSWER", 19, Outcome.DESTINATION_NO_ANSWER),
         ("CANCEL", 0, Outcome.OFFEREE_LEFT),
