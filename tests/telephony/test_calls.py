@@ -219,9 +219,8 @@ async def test_a_forward_of_leg_1_is_not_followed(
     made = order(leg1=Channel.parse(f"tel:{OFFEREE}" if leg1 == "tel" else "sip:carol"))
     await calls.edge.originate(made)
     assert (await calls.ended(made.attempt_id)).outcome is Outcome.OFFEREE_UNREACHABLE
-    assert [call.number for call in [*pstn.calls, *carol.calls]] == [
-        OFFEREE if leg1 == "tel" else carol.calls[0].number
-    ]
+    await asyncio.sleep(0.3)  # a forward would go on although our attempt has ended
+    assert [call.number for call in pstn.calls] == ([OFFEREE] if leg1 == "tel" else [])
     await carol.close()
 
 
