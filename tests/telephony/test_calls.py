@@ -131,6 +131,25 @@ async def test_the_offeree_hears_ringing_while_the_destination_is_asked(calls: C
     await calls.ended(made.attempt_id)
 
 
+@pytest.mark.claim("T14", "T29")
+async def test_the_offeree_hears_nothing_that_the_destinations_network_plays(
+    calls: Calls, pstn: Phone, order: Make
+) -> None:
+    """Before an answer networks announce things, such as the number that was dialled."""
+    pstn.plan = {OFFEREE: ONE, ADA: Answer(after=2, early_media=True)}
+    made = order()
+    await calls.edge.originate(made)
+    first = await pstn.call(OFFEREE)
+    pstn.hertz = 1000  # of the destination's network
+    await pstn.call(ADA)
+    await asyncio.sleep(0.2)
+    heard = await tones(first, 440, 1000)
+    assert heard[440] > 0.3
+    assert heard[1000] < 0.01
+    await calls.edge.hang_up(made.attempt_id)
+    assert (await calls.ended(made.attempt_id)).outcome is Outcome.REVOKED
+
+
 async def test_asterisk_ends_a_call_at_its_longest(calls: Calls, pstn: Phone, order: Make) -> None:
     pstn.plan = {OFFEREE: ONE, ADA: ONE}
     made = order(longest_s=1)
