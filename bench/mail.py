@@ -97,7 +97,7 @@ def smtp_source(size: int, messages: int, connections: int) -> float:
     """Messages per second of Postfix's own pair, sessions kept."""
     port = free_port()
     with running(
-        ["/usr/sbin/smtp-sink", *(["-u", "nobody"] if os.geteuid() == 0 else []), "-c", f"127.0.0.1:{port}", "512"],
+        ["/usr/sbin/smtp-sink", *(["-u", "nobody"] if os.geteuid() == 0 else []), f"127.0.0.1:{port}", "512"],
         port,
     ):
         command = ["/usr/sbin/smtp-source", "-d", "-s", str(connections), "-m", str(messages), "-l", str(size)]

@@ -13,6 +13,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
+from typing import cast
 
 import uvloop
 
@@ -54,8 +55,7 @@ class Sender(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
         self._steps = self._script()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -24,6 +24,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -198,19 +199,19 @@ class Connection(SMTP):
         return task
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        wire = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
         peer = transport.get_extra_info("peername")
         address = ip_address(peer[0].partition("%")[0]) if isinstance(peer, tuple) else None
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         refusal = self._server.admit(address)
         if refusal is not None:
-            transport.write(write_reply(refusal))
-            transport.close()
+            wire.write(write_reply(refusal))
+            wire.close()
             return
         self._client = Client(address=address, trusted=_within(address, self._settings.trusted))
         self._server.joined(self)
-        self._wire = transport
+        self._wire = wire
         super().connection_made(transport)
         if self.task is not None:
             self.task.add_done_callback(lambda _: self._server.left(self))
