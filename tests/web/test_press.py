@@ -95,7 +95,7 @@ async def test_the_next_attempt_needs_the_new_page(gateway: Gateway) -> None:
     assert gateway.attempts(token) == 2
 
 
-@pytest.mark.parametrize("nonce", [None, "", "x", "MA.aaaaaa.bbbbbbbbbbbb"])
+@pytest.mark.parametrize("nonce", [None, "", "x", "0.aaaaaa.bbbbbbbbbbbb"])
 async def test_without_the_pages_nonce_there_is_no_call(gateway: Gateway, nonce: str | None) -> None:
     token = await gateway.open()
     typed = {"number": "01 99 00 56 78", "region": "FR"} | ({} if nonce is None else {"nonce": nonce})
