@@ -1,0 +1,121 @@
+"""The one Originate of an attempt, as AMI headers. Pure.
+
+In goes a CallOrder, out comes the action; nothing but ids and values of a narrow grammar reaches AMI, since a line
+break in a value would be an action of its own, and a comma would split a variable in two. ValueError where one does not
+fit. See templates/deploy/asterisk/extensions_mailgate.conf for the variables.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import assert_never
+
+from mailgate.calls.model import CallOrder, Channel, Kind
+from mailgate.calls.settings import AsteriskSettings
+
+WEEK_S = 7 * 86_400
+SLOTS = 3
+"""Records of an attempt are kept in one of three astdb families in turn, a week each, and swept a week after the
+slot's own week has ended: a record lives one to two weeks."""
+
+_ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
+_SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
+_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./-]*\Z')
+_DIALPLAN = "mailgate-call"
+
+
+def is_attempt(text: str) -> bool:
+    """Whether this is the id of an attempt: what names calls of others never is."""
+    return bool(_ATTEMPT.match(text))
+
+
+def check_attempt(attempt_id: str) -> str:
+    """The id itself; raises ValueError where it is not 32 lower-case hexadecimal digits."""
+    if not is_attempt(attempt_id):
+        raise ValueError("not an attempt id")
+    return attempt_id
+
+
+def slot(now: float) -> int:
+    """The number of the week's slot, 0 to 2."""
+    return int(now // WEEK_S) % SLOTS
+
+
+def record_families(now: float) -> tuple[str, str]:
+    """Where an attempt's record can be: this week's family, then last week's."""
+    return f"mailgate/{slot(now)}", f"mailgate/{slot(now - WEEK_S)}"
+
+
+def dial_string(channel: Channel, settings: AsteriskSettings) -> str:
+    """The channel as Originate and Dial take it; raises ValueError where there is no way to it."""
+    match channel.kind:
+        case Kind.TEL:
+            return f"PJSIP/{channel.address}@{settings.trunk}"
+        case Kind.SIP if "@" in channel.address:
+            if not settings.outbound:
+                raise ValueError("no endpoint for SIP addresses elsewhere")
+            return f"PJSIP/{settings.outbound}/sip:{channel.address}"
+        case Kind.SIP:
+            return f"PJSIP/{channel.address}"
+        case Kind.BROWSER:
+            raise ValueError("a browser leg cannot be dialled")
+        case _:
+            assert_never(channel.kind)
+
+
+def _sound(path: str) -> str:
+    if path and (not _SOUND.match(path) or ".." in path):
+        raise ValueError("not a usable path of a sound file")
+    return path
+
+
+def _whole(seconds: int, most: int) -> int:
+    if not 1 <= seconds <= most:
+        raise ValueError(f"not between 1 and {most} seconds")
+    return seconds
+
+
+def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:
+    """Headers of the Originate, `now` in UNIX seconds. Raises ValueError."""
+    attempt_id = check_attempt(order.attempt_id)
+    key = f"{record_families(now)[0]}/{attempt_id}"
+    longest_ms = 1000 * _whole(order.longest_s, 86_400)
+    # Both hear a beep half a minute before the end, where the call is long enough for that to help.
+    limit = f"{longest_ms}:30000" if order.longest_s > 90 else f"{longest_ms}"
+    variables = {
+        "__MG_ID": attempt_id,
+        "__MG_KEY": key,
+        "MG_LEG2": dial_string(order.leg2, settings),
+        "MG_RING2": str(_whole(order.ring2_s, 600)),
+        "MG_LIMIT": limit,
+        "LIMIT_WARNING_FILE": "beep",
+        "MG_ASK1": str(int(order.confirm1)),
+        "__MG_ASK2": str(int(order.confirm2)),
+        "MG_SAY1": _sound(order.announcement),
+        "__MG_SAY2": _sound(order.announcement2),
+        "MG_SLOT": str(slot(now)),
+        "MG_SWEEP": str(slot(now + WEEK_S)),
+        # A telephone that answers 302 would have Asterisk call whom it names: this context does not exist.
+        "FORWARD_CONTEXT": "mailgate-none",
+        # Known to Asterisk from here on, and to be told from an attempt it has never heard of.
+        f"DB({key}/placed)": "1",
+        # Runs whatever happens, an answer or none. The quotes keep the commas together.
+        "CHANNEL(hangup_handler_push)": '"mailgate-end,s,1"',
+    }
+    action: dict[str, str | list[str]] = {
+        "Action": "Originate",
+        "Channel": dial_string(order.leg1, settings),
+        "Context": _DIALPLAN,
+        "Exten": "s",
+        "Priority": "1",
+        "CallerID": f"<{settings.gateway_number}>",
+        "Timeout": str(1000 * _whole(order.ring1_s, 600)),
+        "Async": "true",
+        "ChannelId": attempt_id,
+        "Variable": [f"{name}={value}" for name, value in variables.items()],
+    }
+    for value in action.values():
+        for text in value if isinstance(value, list) else [value]:
+            if not _VALUE.match(text):
+                raise ValueError("a value that AMI could take for more than a value")
+    return action

@@ -1,0 +1,5 @@
+"""The edge to Asterisk: `link` is one AMI connection, `edge` what the rest of mailgate uses."""
+
+from mailgate.calls.asterisk.edge import Asterisk, OnConnected, OnEvent
+
+__all__ = ["Asterisk", "OnConnected", "OnEvent"]

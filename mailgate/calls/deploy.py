@@ -1,0 +1,51 @@
+"""The configuration of Asterisk that `mailgate deploy asterisk` prints, and the tests run Asterisk on.
+
+In goes DeploySettings, out come files by name. Pure but for reading the templates that the package brings.
+`DIALPLAN_VERSION` changes with every change that older calls of mailgate's code would not understand: the link looks
+for it in the running dialplan and refuses to place calls by another.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import jinja2
+
+from mailgate.calls.settings import DeploySettings
+
+DIALPLAN_VERSION = 1
+
+_TEMPLATES = {
+    "extensions_mailgate.conf": "extensions_mailgate.conf",
+    "manager.d/mailgate.conf": "manager_mailgate.conf",
+    "modules_mailgate.conf": "modules_mailgate.conf",
+    "pjsip_mailgate.conf": "pjsip_mailgate.conf",
+}
+
+
+def render_asterisk(settings: DeploySettings) -> dict[str, str]:
+    """File name (beside Asterisk's own configuration) → text."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False, trim_blocks=True
+    )
+    folder = resources.files("templates") / "deploy" / "asterisk"
+    values = {
+        "version": DIALPLAN_VERSION,
+        "gateway_number": settings.link.gateway_number,
+        "username": settings.link.username,
+        "secret": settings.link.secret,
+        "link": settings.link,
+        "trunk": settings.trunk,
+        "users": settings.users,
+        "transport": settings.transport,
+        "key_wait_s": settings.key_wait_s,
+        "key_tries": settings.key_tries,
+        "qualify_s": settings.qualify_s,
+        "sound_announcement": settings.sound_announcement,
+        "sound_goodbye": settings.sound_goodbye,
+        "sound_sorry": settings.sound_sorry,
+    }
+    return {
+        name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(values)
+        for name, template in _TEMPLATES.items()
+    }

@@ -1,0 +1,243 @@
+"""The configuration: one TOML file into frozen models, each room handed its own section once.
+
+Unknown keys are refused, and every complaint names file, key and reason. Paths are taken as relative to the file's
+folder. Secrets are never in the file: it names the files that hold them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from mailgate.errors import ConfigError
+
+
+def _host_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("not of the form host:port, such as 127.0.0.1:10025")
+    return text
+
+
+def _e164(text: str) -> str:
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("not a telephone number in international form, such as +33199000000") from error
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _region(text: str) -> str:
+    if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("not a country code of two letters, such as FR")
+    return text.upper()
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("not an address that begins with https:// (or http://)")
+    return text.rstrip("/")
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+E164 = Annotated[str, AfterValidator(_e164)]
+Region = Annotated[str, AfterValidator(_region)]
+Url = Annotated[str, AfterValidator(_url)]
+Network = IPv4Network | IPv6Network
+
+
+class Section(BaseModel):
+    """Frozen, and without keys of its own making."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gateway(Section):
+    """Who runs the gateway, and what everybody may see of it."""
+
+    name: str = Field(min_length=1, max_length=80)
+    public_url: Url
+    number: E164
+    """The number that both parties see."""
+    region: Region
+    """Where numbers without a country code belong."""
+    language: str = "en"
+
+
+class Smtp(Section):
+    """Where mail comes in, and where it goes."""
+
+    listen: HostPort = "127.0.0.1:10025"
+    next_hop: HostPort = "127.0.0.1:10026"
+    hostname: str = "localhost"
+    trusted_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Clients whose envelope senders, XFORWARD and XCLIENT are believed."""
+    max_message_bytes: int = Field(default=52_428_800, ge=65_536)
+    max_connections: int = Field(default=200, ge=1)
+    on_fault: Literal["pass", "tempfail"] = "pass"
+
+
+class Offer(Section):
+    """What each offer is given, and how it looks in a message."""
+
+    valid_days: float = Field(default=14, gt=0, le=366)
+    uses: int = Field(default=1, ge=1, le=1000)
+    attempts: int = Field(default=10, ge=1, le=100)
+    icon: Literal["inline", "remote", "none"] = "inline"
+    number_replacement: str = Field(default="", max_length=80)
+    """What stands where a number was; empty: words of the account's language."""
+
+
+class DkimKey(Section):
+    """One signing key. `selector._domainkey.domain` must hold its public half in the DNS."""
+
+    domain: str
+    selector: str
+    key_file: Path
+
+
+class Dkim(Section):
+    """Signatures after the change (RFC 6376). Without keys nothing is signed."""
+
+    keys: tuple[DkimKey, ...] = ()
+
+
+class Keys(Section):
+    """Files with secrets, readable by the gateway's user only."""
+
+    token_file: Path = Path("keys/token.keys")
+    number_file: Path = Path("keys/number.keys")
+
+
+class StoreSection(Section):
+    """Where offers and accounts are kept."""
+
+    path: Path = Path("mailgate.db")
+
+
+class Web(Section):
+    """The accept pages."""
+
+    listen: HostPort = "127.0.0.1:8480"
+    nonce_minutes: float = Field(default=30, gt=0)
+    """How long an open page may be left before a press on it is asked to be repeated."""
+    frame_ancestors: tuple[str, ...] = ()
+    """Origins that may show the pages in a frame; none by default."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+
+
+class Asterisk(Section):
+    """The link to Asterisk (AMI), and the names that the dialplan uses."""
+
+    ami: HostPort = "127.0.0.1:5038"
+    username: str = "mailgate"
+    secret_file: Path = Path("keys/ami.secret")
+    trunk: str = "trunk"
+    """The endpoint through which telephone numbers are dialled."""
+    sip_outbound: str = ""
+    """The endpoint through which outside SIP addresses are dialled; empty: none are."""
+    sounds: Path = Path("sounds")
+    """Where spoken announcements are kept; Asterisk must be able to read it."""
+
+
+class Dialling(Section):
+    """What may be dialled. Emergency and premium numbers never are."""
+
+    countries: tuple[Region, ...] = ()
+    """Countries that may be called beside the gateway's own region."""
+    denied_prefixes: tuple[str, ...] = ()
+    sip_users: bool = False
+    """Whether an offeree may be called at an address registered here."""
+    sip_domains: tuple[str, ...] = ()
+    """Domains of outside SIP addresses that an offeree may be called at."""
+
+
+class Call(Section):
+    """How a call goes."""
+
+    ring_offeree_s: int = Field(default=45, ge=5, le=120)
+    ring_destination_s: int = Field(default=45, ge=5, le=120)
+    longest_minutes: float = Field(default=60, gt=0, le=600)
+    destination_presses_key: bool = True
+    """A telephone destination presses 1 before it is bridged, so that no voicemail greeting is heard."""
+    speech_command: tuple[str, ...] = ()
+    """A program that speaks, as words; empty: espeak-ng."""
+
+
+class Log(Section):
+    """How much is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Config(Section):
+    """The whole file."""
+
+    gateway: Gateway
+    smtp: Smtp = Smtp()
+    offer: Offer = Offer()
+    dkim: Dkim = Dkim()
+    keys: Keys = Keys()
+    store: StoreSection = StoreSection()
+    web: Web = Web()
+    asterisk: Asterisk = Asterisk()
+    dialling: Dialling = Dialling()
+    call: Call = Call()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _outside_sip_needs_a_way_out(self) -> Self:
+        if self.dialling.sip_domains and not self.asterisk.sip_outbound:
+            raise ValueError("dialling.sip_domains needs asterisk.sip_outbound, the endpoint to dial them through")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Read the file; raises ConfigError naming file, key and reason."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; `mailgate init DIR` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {_complaint(e)}" for e in error.errors())) from error
+    absolute: Config = _with_absolute_paths(config, path.resolve().parent)
+    return absolute
+
+
+def _complaint(error: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{key}: there is no such key"
+        case "missing":
+            return f"{key}: is missing"
+        case _:
+            reason = error["msg"].removeprefix("Value error, ")
+            return f"{key}: {reason}" if key else reason
+
+
+def _with_absolute_paths(section: Any, folder: Path) -> Any:
+    """The same section with every path in it made absolute."""
+    changed: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path):
+            changed[name] = folder / value
+        elif isinstance(value, Section):
+            changed[name] = _with_absolute_paths(value, folder)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Section):
+            changed[name] = tuple(_with_absolute_paths(each, folder) for each in value)
+    return section.model_copy(update=changed)

@@ -1,0 +1,54 @@
+"""Who is who in the tests and the demo: fictitious numbers, and a watch on what mailgate hears of their calls.
+
+The numbers lie in a range kept for fiction (+33 1 99 00, Arcep decision 2018-0881).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mailgate.calls.asterisk import Asterisk
+from mailgate.calls.model import CallEvent, Ended
+from mailgate.calls.settings import AsteriskSettings
+
+GATEWAY = "+33199009000"
+OFFEREE = "+33199000001"  # leg 1's number
+ADA = "+33199001234"  # the offeror's number, which nobody may see
+
+
+class Calls:
+    """mailgate's edge to Asterisk and every event that came out of it."""
+
+    def __init__(self, settings: AsteriskSettings) -> None:
+        self.edge = Asterisk(settings, self._heard, on_connected=self._connected)
+        self.events: list[CallEvent] = []
+        self.connections = 0
+        self._changed = asyncio.Event()
+
+    async def _heard(self, event: CallEvent) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    async def _connected(self) -> None:
+        self.connections += 1
+
+    def of(self, attempt_id: str) -> list[CallEvent]:
+        return [event for event in self.events if event.attempt_id == attempt_id]
+
+    async def until(self, attempt_id: str, fits: Callable[[CallEvent], bool], timeout_s: float = 15.0) -> CallEvent:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                for event in self.of(attempt_id):
+                    if fits(event):
+                        return event
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def seen(self, attempt_id: str, kind: type[CallEvent], timeout_s: float = 15.0) -> CallEvent:
+        return await self.until(attempt_id, lambda event: isinstance(event, kind), timeout_s)
+
+    async def ended(self, attempt_id: str, timeout_s: float = 15.0) -> Ended:
+        event = await self.until(attempt_id, lambda event: isinstance(event, Ended), timeout_s)
+        assert isinstance(event, Ended)
+        return event

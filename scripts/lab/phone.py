@@ -1,0 +1,390 @@
+"""A scripted SIP telephone, or a whole telephone network behind one trunk, in plain asyncio.
+
+    pstn = await Phone(plan={"+33199000001": Answer(press=("1",))}).open()
+    alice = await Phone(user="alice", password="…", registrar=("127.0.0.1", 5060)).open(); await alice.register()
+
+What a call does is said by `plan`: number → behaviour (`Answer`, `Reject`, `Ring`). Every SIP message is kept in
+`wire`, so that a test can look for what must never be there. UDP, PCMU and telephone events only.
+Standards: RFC 3261, RFC 3264 (one answer to one offer), RFC 2617 (digest), RFC 3311 (UPDATE).
+Known limits: no retransmission of its own (loopback loses nothing), one contact, no TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from lab.audio import Rtp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Ring, answer, press keys, perhaps hang up; times in seconds, counted from the step before."""
+
+    after: float = 0.05
+    press: tuple[tuple[float, str], ...] = ()  # (seconds after the answer, keys)
+    hang_up: float | None = None
+    headers: tuple[str, ...] = ()  # put into 180 and 200
+    early_media: bool = False  # 183 with a tone before the answer, as networks do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    code: int = 486
+    after: float = 0.05
+    ring: bool = False
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Ring until the caller gives up."""
+
+    headers: tuple[str, ...] = ()
+
+
+Behaviour = Answer | Reject | Ring
+Address = tuple[str, int]
+Headers = dict[str, list[str]]
+
+_COMPACT = {
+    "i": "call-id",
+    "f": "from",
+    "t": "to",
+    "v": "via",
+    "m": "contact",
+    "l": "content-length",
+}  # RFC 3261, 7.3.3
+
+
+def headers_of(message: str) -> Headers:
+    found: Headers = {}
+    for line in message.partition("\r\n\r\n")[0].split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        name = name.strip().lower()
+        found.setdefault(_COMPACT.get(name, name), []).append(value.strip())
+    return found
+
+
+def _between(text: str, pattern: str) -> str:
+    match = re.search(pattern, text)
+    return match.group(1) if match else ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Call:
+    """One dialogue: `number` is the user part that was dialled."""
+
+    call_id: str
+    number: str
+    invite: str
+    headers: Headers
+    peer: Address
+    local: str
+    remote: str
+    target: str
+    rtp: Rtp
+    state: str = "new"
+    invited_at: float = 0.0
+    answered_at: float = 0.0
+    reason: str = ""  # the Reason header of the other side's BYE or CANCEL (RFC 3326)
+    sequence: int = 100
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def caller_id(self) -> str:
+        """What the telephone's display shows: the From header, as it came."""
+        return self.headers["from"][0]
+
+
+class Phone(asyncio.DatagramProtocol):
+    def __init__(
+        self,
+        *,
+        user: str = "pstn",
+        password: str = "",
+        registrar: Address | None = None,
+        plan: Mapping[str, Behaviour] | Callable[[str], Behaviour] | None = None,
+        hertz: int = 440,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.user, self.password, self.registrar = user, password, registrar
+        self.plan = plan if plan is not None else {}
+        self.hertz, self.host, self.port = hertz, host, port
+        self.wire: list[tuple[float, str, str]] = []  # (monotonic time, "in" or "out", message)
+        self.calls: list[Call] = []  # every call that ever came, the newest last
+        self._arrived = asyncio.Event()
+        self._pending: dict[tuple[str, str], asyncio.Future[tuple[int, Headers]]] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def open(self) -> Phone:
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self.port))
+        return self
+
+    async def close(self) -> None:
+        for call in self.calls:
+            self._finish(call, "closed")
+        if self._transport:
+            self._transport.close()
+        await asyncio.sleep(0.01)  # sockets are closed by the loop, not by the call above
+
+    async def call(self, number: str = "", *, timeout_s: float = 8.0, since: int = 0) -> Call:
+        """The newest call to a number (any, where empty) that has come or comes within the time."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                for call in reversed(self.calls[since:]):
+                    if number in ("", call.number):
+                        return call
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def heard_of(self, text: str) -> list[str]:
+        """Every SIP message received that holds the text."""
+        return [message for _, way, message in self.wire if way == "in" and text in message]
+
+    # --- wire ---------------------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def _put(self, message: str, peer: Address) -> None:
+        self.wire.append((time.monotonic(), "out", message))
+        if self._transport and not self._transport.is_closing():
+            self._transport.sendto(message.encode(), peer)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        message = data.decode("utf-8", "replace")
+        if len(message) < 8:  # a keep-alive
+            return
+        self.wire.append((time.monotonic(), "in", message))
+        headers = headers_of(message)
+        if message.startswith("SIP/2.0"):
+            future = self._pending.get((headers["call-id"][0], headers["cseq"][0]))
+            code = int(message.split(" ", 2)[1])
+            if future and code >= 200 and not future.done():
+                future.set_result((code, headers))
+            return
+        method, uri, _ = message.split(" ", 2)
+        self._on_request(method, uri, headers, message, addr)
+
+    def _reply(
+        self,
+        code: int,
+        headers: Headers,
+        peer: Address,
+        *,
+        body: str = "",
+        extra: tuple[str, ...] = (),
+        to: str = "",
+    ) -> None:
+        lines = [f"SIP/2.0 {code} {'OK' if code < 300 else 'No'}"]
+        lines += [f"Via: {via}" for via in headers["via"]]
+        lines += [f"From: {headers['from'][0]}", f"To: {to or headers['to'][0]}"]
+        lines += [f"Call-ID: {headers['call-id'][0]}", f"CSeq: {headers['cseq'][0]}", *extra]
+        if 100 < code < 300:
+            lines += [f"Contact: <sip:{self.user}@{self.host}:{self.port}>", "Allow: INVITE, ACK, BYE, CANCEL, UPDATE"]
+        if body:
+            lines.append("Content-Type: application/sdp")
+        lines.append(f"Content-Length: {len(body)}")
+        self._put("\r\n".join(lines) + "\r\n\r\n" + body, peer)
+
+    # --- calls that come --------------------------------------------------------------------------------------
+    def _on_request(self, method: str, uri: str, headers: Headers, message: str, peer: Address) -> None:
+        call = next((c for c in self.calls if c.call_id == headers["call-id"][0]), None)
+        match method:
+            case "INVITE" if call is None:
+                self._reply(100, headers, peer)
+                task = asyncio.get_running_loop().create_task(self._take(uri, headers, message, peer))
+                task.add_done_callback(lambda t: t.cancelled() or t.exception())
+            case "INVITE" if call and call.state == "up":  # a re-INVITE
+                self._reply(200, headers, peer, body=self._sdp(call))
+            case "INVITE":
+                pass  # a retransmission
+            case "ACK":
+                if call and call.state == "up":
+                    call.up.set()
+            case "CANCEL":
+                self._reply(200, headers, peer)
+                if call and call.state in ("new", "ringing"):
+                    call.reason = headers.get("reason", [""])[0]
+                    self._reply(487, call.headers, peer, to=call.local)
+                    self._finish(call, "cancelled")
+            case "BYE":
+                self._reply(200 if call else 481, headers, peer)
+                if call:
+                    call.reason = headers.get("reason", [""])[0]
+                    self._finish(call, "left by the other side")
+            case _:  # OPTIONS, UPDATE, NOTIFY
+                self._reply(200, headers, peer)
+
+    async def _take(self, uri: str, headers: Headers, message: str, peer: Address) -> None:
+        call = Call(
+            call_id=headers["call-id"][0],
+            number=_between(uri, r"^sips?:([^@;]*)"),
+            invite=message,
+            headers=headers,
+            peer=peer,
+            local=f"{headers['to'][0]};tag={random.getrandbits(32):x}",
+            remote=headers["from"][0],
+            target=_between(headers["contact"][0], r"<([^>]*)>"),
+            rtp=await Rtp.open(self.hertz, self.host),
+            invited_at=time.monotonic(),
+        )
+        self.calls.append(call)
+        self._arrived.set()
+        call.task = asyncio.current_task()
+        behaviour = self.plan(call.number) if callable(self.plan) else self.plan.get(call.number, Reject(code=404))
+        await self._behave(call, behaviour)
+
+    async def _behave(self, call: Call, behaviour: Behaviour) -> None:
+        match behaviour:
+            case Ring(headers=extra):
+                self._ring(call, extra)
+            case Reject(code=code, after=after, ring=ring, headers=extra):
+                if ring:
+                    self._ring(call, ())
+                await asyncio.sleep(after)
+                self._reply(code, call.headers, call.peer, to=call.local, extra=extra)
+                self._finish(call, f"rejected {code}")
+            case Answer(after=after, press=press, hang_up=hang_up, headers=extra, early_media=early):
+                if early:
+                    self._reply(183, call.headers, call.peer, to=call.local, body=self._sdp(call), extra=extra)
+                    self._talk(call)
+                    call.state = "ringing"
+                else:
+                    self._ring(call, extra)
+                await asyncio.sleep(after)
+                self.answer(call, extra)
+                for pause, keys in press:
+                    await asyncio.sleep(pause)
+                    call.rtp.press(keys)
+                if hang_up is not None:
+                    await asyncio.sleep(hang_up)
+                    self.hang_up(call)
+
+    def _ring(self, call: Call, extra: tuple[str, ...]) -> None:
+        call.state = "ringing"
+        self._reply(180, call.headers, call.peer, to=call.local, extra=extra)
+
+    def answer(self, call: Call, extra: tuple[str, ...] = ()) -> None:
+        """Take a call that rings (by a person's press in the demo)."""
+        if call.state not in ("new", "ringing"):
+            return
+        call.state = "up"
+        call.answered_at = time.monotonic()
+        self._reply(200, call.headers, call.peer, body=self._sdp(call), to=call.local, extra=extra)
+        self._talk(call)
+
+    def reject(self, call: Call, code: int = 603) -> None:
+        """Refuse a call that rings."""
+        if call.state in ("new", "ringing"):
+            self._reply(code, call.headers, call.peer, to=call.local)
+            self._finish(call, f"rejected {code}")
+
+    def _sdp(self, call: Call) -> str:
+        return (
+            f"v=0\r\no=- 1 1 IN IP4 {self.host}\r\ns=-\r\nc=IN IP4 {self.host}\r\nt=0 0\r\n"
+            f"m=audio {call.rtp.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
+            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
+        )
+
+    def _talk(self, call: Call) -> None:
+        port = _between(call.invite, r"(?m)^m=audio (\d+)")
+        host = _between(call.invite, r"(?m)^c=IN IP4 (\S+)")
+        if port and host:
+            call.rtp.start((host, int(port)))
+
+    def _finish(self, call: Call, state: str) -> None:
+        if call.over.is_set():
+            return
+        call.state = state
+        call.over.set()
+        call.up.set()
+        call.rtp.close()
+        if call.task and call.task is not asyncio.current_task() and not call.task.done():
+            call.task.cancel()
+
+    # --- requests of our own ------------------------------------------------------------------------------------
+    def _request(
+        self,
+        method: str,
+        uri: str,
+        peer: Address,
+        dialogue: tuple[str, str, str],
+        sequence: int,
+        extra: tuple[str, ...] = (),
+    ) -> None:
+        call_id, local, remote = dialogue
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{random.getrandbits(48):x};rport",
+            "Max-Forwards: 70",
+            f"From: {local}",
+            f"To: {remote}",
+            f"Call-ID: {call_id}",
+            f"CSeq: {sequence} {method}",
+            f"Contact: <sip:{self.user}@{self.host}:{self.port}>",
+            *extra,
+            "Content-Length: 0",
+        ]
+        self._put("\r\n".join(lines) + "\r\n\r\n", peer)
+
+    def hang_up(self, call: Call) -> None:
+        if call.state != "up":
+            return
+        call.sequence += 1
+        self._request("BYE", call.target, call.peer, (call.call_id, call.local, call.remote), call.sequence)
+        self._finish(call, "hung up")
+
+    def update(self, call: Call, *extra: str) -> None:
+        """Send a mid-call UPDATE, as telephones do that tell their identity late."""
+        call.sequence += 1
+        self._request("UPDATE", call.target, call.peer, (call.call_id, call.local, call.remote), call.sequence, extra)
+
+    def refer(self, call: Call, to: str) -> None:
+        """Ask the other side to call someone else (RFC 3515)."""
+        call.sequence += 1
+        dialogue = (call.call_id, call.local, call.remote)
+        self._request("REFER", call.target, call.peer, dialogue, call.sequence, (f"Refer-To: <{to}>",))
+
+    async def register(self, expires_s: int = 300) -> int:
+        """Register with the registrar; the final status code. 0 seconds take the registration away."""
+        assert self.registrar
+        host, port = self.registrar
+        uri, me = f"sip:{host}:{port}", f"<sip:{self.user}@{host}>"
+        call_id = f"reg{random.getrandbits(48):x}"
+        extra: tuple[str, ...] = (f"Expires: {expires_s}",)
+        for sequence in (1, 2):
+            key = (call_id, f"{sequence} REGISTER")
+            future = self._pending[key] = asyncio.get_running_loop().create_future()
+            self._request("REGISTER", uri, self.registrar, (call_id, f"{me};tag=r1", me), sequence, extra)
+            code, headers = await asyncio.wait_for(future, 5)
+            if code != 401:
+                return code
+            extra = (f"Expires: {expires_s}", self._credentials(headers["www-authenticate"][0], "REGISTER", uri))
+        return code
+
+    def _credentials(self, challenge: str, method: str, uri: str) -> str:
+        """An Authorization header by MD5 and qop=auth (RFC 2617, 3.2.2), which is what PJSIP asks for."""
+        realm, nonce, opaque = (_between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
+
+        def md5(text: str) -> str:
+            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+        cnonce = f"{random.getrandbits(32):x}"
+        ours, theirs = md5(f"{self.user}:{realm}:{self.password}"), md5(f"{method}:{uri}")
+        response = md5(f"{ours}:{nonce}:00000001:{cnonce}:auth:{theirs}")
+        return (
+            f'Authorization: Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
+            f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="{cnonce}", opaque="{opaque}"'
+        )

@@ -1,0 +1,104 @@
+"""One private Asterisk for all telephony tests, on exactly the files that `mailgate deploy asterisk` prints."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.cast import ADA, GATEWAY, OFFEREE, Calls
+from lab.phone import Answer, Phone
+
+from mailgate.calls.model import CallOrder, Channel
+from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
+
+
+@pytest.fixture(scope="session")
+def pstn_port() -> int:
+    return free_port(socket.SOCK_DGRAM)
+
+
+@pytest.fixture(scope="session")
+def deployed(pstn_port: int) -> DeploySettings:
+    link = AsteriskSettings(
+        gateway_number=GATEWAY,
+        port=free_port(),
+        secret=secrets.token_urlsafe(16),
+        outbound="elsewhere",
+        answer_timeout_s=2.0,
+        ping_interval_s=0.5,
+        reconnect_s=(0.1, 1.0),
+    )
+    return DeploySettings(
+        link=link,
+        trunk=Trunk(host=f"{HOST}:{pstn_port}"),
+        users=(SipUser(name="alice", password="pw-of-alice"), SipUser(name="bob", password="pw-of-bob-")),
+        key_wait_s=1,
+        key_tries=1,
+        qualify_s=1,
+        sound_announcement="beep",
+        sound_goodbye="beep",
+        sound_sorry="beep",
+    )
+
+
+@pytest.fixture(scope="session")
+def pbx(deployed: DeploySettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateAsterisk]:
+    first = 20_000 + secrets.randbelow(400) * 100
+    asterisk = PrivateAsterisk(
+        tmp_path_factory.mktemp("asterisk"),
+        deploy=deployed,
+        sip_port=free_port(socket.SOCK_DGRAM),
+        rtp_ports=(first, first + 98),
+        modules=("res_clioriginate",),  # a call of somebody else's
+    )
+    asterisk.start()
+    yield asterisk
+    asterisk.stop()
+
+
+@pytest.fixture
+async def calls(pbx: PrivateAsterisk, deployed: DeploySettings) -> AsyncIterator[Calls]:
+    watched = Calls(deployed.link)
+    await watched.edge.start()
+    assert watched.edge.connected, watched.edge.trouble
+    yield watched
+    await watched.edge.stop()
+
+
+@pytest.fixture
+async def pstn(pstn_port: int, pbx: PrivateAsterisk) -> AsyncIterator[Phone]:
+    """The telephone network behind the trunk, as soon as Asterisk has seen that it lives."""
+    phone = await Phone(user="pstn", port=pstn_port, hertz=440).open()
+    phone.plan = {OFFEREE: Answer(press=((0.3, "1"),)), ADA: Answer(press=((0.3, "1"),))}
+    for _ in range(100):
+        contacts = await asyncio.to_thread(pbx.cli, "pjsip show contacts")
+        if re.search(r"trunk/\S+ +\S+ +(Avail|NonQual)", contacts):
+            break
+        await asyncio.to_thread(pbx.cli, "pjsip qualify trunk")
+        await asyncio.sleep(0.05)
+    else:
+        pytest.fail("Asterisk takes the trunk for dead")
+    yield phone
+    await phone.close()
+
+
+@pytest.fixture
+def order() -> Callable[..., CallOrder]:
+    """An order from telephone to telephone, changed by keywords."""
+
+    def make(**changes: object) -> CallOrder:
+        values: dict[str, object] = {
+            "attempt_id": secrets.token_hex(16),
+            "leg1": Channel.parse(f"tel:{OFFEREE}"),
+            "leg2": Channel.parse(f"tel:{ADA}"),
+            "ring1_s": 5,
+            "ring2_s": 5,
+        }
+        return CallOrder(**(values | changes))  # type: ignore[arg-type]
+
+    return make

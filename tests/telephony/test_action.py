@@ -1,0 +1,107 @@
+"""The Originate of an attempt: what it says, and that nothing can be smuggled into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mailgate.calls.action import WEEK_S, dial_string, originate_action, record_families
+from mailgate.calls.model import CallOrder, Channel
+from mailgate.calls.settings import AsteriskSettings
+
+SETTINGS = AsteriskSettings(gateway_number="+33199009000", secret="not-so-secret", outbound="elsewhere")
+Make = Callable[..., CallOrder]
+
+
+def variables(order: CallOrder, now: float = 0.0) -> dict[str, str]:
+    lines = originate_action(order, SETTINGS, now)["Variable"]
+    assert isinstance(lines, list)
+    return dict(line.split("=", 1) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("uri", "dialled"),
+    [
+        ("tel:+33199001234", "PJSIP/+33199001234@trunk"),
+        ("sip:alice", "PJSIP/alice"),
+        ("sip:bob@example.org:5070", "PJSIP/elsewhere/sip:bob@example.org:5070"),
+    ],
+)
+def test_how_a_channel_is_dialled(uri: str, dialled: str) -> None:
+    assert dial_string(Channel.parse(uri), SETTINGS) == dialled
+
+
+def test_a_browser_leg_is_not_dialled_and_sip_elsewhere_needs_an_endpoint() -> None:
+    closed = AsteriskSettings(gateway_number="+33199009000", secret="not-so-secret")
+    for uri, settings in (("browser:abc", SETTINGS), ("sip:bob@example.org", closed)):
+        with pytest.raises(ValueError, match=r"cannot be dialled|no endpoint"):
+            dial_string(Channel.parse(uri), settings)
+
+
+def test_leg_1_is_called_as_the_gateway_under_the_attempts_id(order: Make) -> None:
+    made = order(ring1_s=20)
+    action = originate_action(made, SETTINGS, 0.0)
+    assert action["ChannelId"] == made.attempt_id
+    assert action["Channel"] == f"PJSIP/{made.leg1.address}@trunk"
+    assert action["CallerID"] == "<+33199009000>"
+    assert action["Timeout"] == "20000"
+    assert action["Async"] == "true"
+    assert variables(made)["MG_LEG2"] == f"PJSIP/{made.leg2.address}@trunk"
+    assert variables(made)["FORWARD_CONTEXT"] == "mailgate-none"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attempt_id": "0" * 31},
+        {"attempt_id": "0" * 32 + "\n"},
+        {"attempt_id": "0" * 30 + "A0"},
+        {"announcement": "relative/path"},
+        {"announcement": "/a\r\nAction: Hangup"},
+        {"announcement": "/a,MG_ASK1=0"},
+        {"announcement": "/a&/b"},
+        {"announcement": "/a/../../etc/passwd"},
+        {"announcement": "/${SHELL(id)}"},
+        {"announcement2": "/a;b"},
+        {"ring1_s": 0},
+        {"ring2_s": 601},
+        {"longest_s": 0},
+        {"longest_s": 86_401},
+    ],
+)
+def test_a_value_that_is_more_than_a_value_is_refused(order: Make, changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        originate_action(order(**changes), SETTINGS, 0.0)
+
+
+def test_no_value_breaks_a_line_or_splits_a_variable(order: Make) -> None:
+    action = originate_action(
+        order(announcement="/var/lib/mailgate/a", announcement2="/var/lib/mailgate/b"), SETTINGS, 0
+    )
+    for name, value in action.items():
+        for text in value if isinstance(value, list) else [value]:
+            assert text.isprintable()
+            assert "," not in text or text == 'CHANNEL(hangup_handler_push)="mailgate-end,s,1"', name
+
+
+def test_a_long_call_is_warned_of_its_end_and_a_short_one_is_not(order: Make) -> None:
+    assert variables(order(longest_s=3600))["MG_LIMIT"] == "3600000:30000"
+    assert variables(order(longest_s=60))["MG_LIMIT"] == "60000"
+
+
+@pytest.mark.parametrize("age_s", [0, 3600, WEEK_S - 1, WEEK_S])
+def test_a_record_is_found_for_a_week_at_least(order: Make, age_s: float) -> None:
+    made = order()
+    for placed_at in (0.0, 1_800_000_000.0, 1_800_000_000.0 + WEEK_S / 2):
+        key = variables(made, placed_at)["__MG_KEY"]
+        families = record_families(placed_at + age_s)
+        assert key in [f"{family}/{made.attempt_id}" for family in families]
+
+
+def test_what_is_swept_holds_no_record_that_is_still_looked_up(order: Make) -> None:
+    for week in range(6):
+        now = 1_800_000_000.0 + week * WEEK_S
+        values = variables(order(), now)
+        assert f"mailgate/{values['MG_SWEEP']}" not in record_families(now)
+        assert f"mailgate/{values['MG_SLOT']}" == record_families(now)[0]
