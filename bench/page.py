@@ -16,7 +16,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -42,10 +42,10 @@ class NoCalls:
     async def originate(self, order: CallOrder) -> None:
         raise AssertionError("a GET placed a call")
 
-    async def hang_up(self, attempt_id: str) -> None:
+    async def hang_up(self, attempt_id: str) -> bool:
         raise AssertionError("a GET ended a call")
 
-    async def settle(self, attempt_ids: Sequence[str]) -> dict[str, CallEvent | None]:
+    async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         return {}
 
 

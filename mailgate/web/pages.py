@@ -199,8 +199,8 @@ class Pages:
     def _refusal(say: Callable[[str], str], reader: Reader, form: Form) -> str:
         if not form.wrong:
             return ""
-        name = f"refused.{form.refusal}"
-        return say(name if reader.texts.knows(name) else "refused.other")
+        names = (f"refused.{form.wrong}-{form.refusal}", f"refused.{form.refusal}", "refused.other")
+        return say(next(name for name in names if reader.texts.knows(name)))
 
     def _countries_of(self, language: str, region: str) -> Markup:
         return Markup("").join(

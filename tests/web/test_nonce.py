@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Clock, ring
+from web_gateway import Clock, ring
 
 from mailgate.web.nonce import Nonces, Verdict
 from tokens.coupon import Purpose, mint
