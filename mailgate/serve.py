@@ -76,7 +76,6 @@ def web_settings(config: Config) -> WebSettings:
         default_region=config.gateway.region,
         countries=tuple(dict.fromkeys((config.gateway.region, *dialling.countries))),
         allow_sip=dialling.sip_users or bool(dialling.sip_domains),
-        sip_hosts=dialling.sip_domains,
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
