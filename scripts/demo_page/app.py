@@ -37,15 +37,13 @@ SUBJECT = "The carry mechanism"
 TEXT = """\
 Hello Ben,
 
-thank you for the drawings. I have one question about the carry mechanism that is asked faster than it is written.
-
-Could we talk? My number is +33 1 99 00 12 34, most days until six.
+the carry mechanism in your drawings puzzles me. It is asked faster than it is written: could we talk? My number is +33 1 99 00 12 34.
 
 Ada
 
 --\x20
-Ada Lovelace
-Analytical Engines · Telephone 01 99 00 12 34
+Ada Lovelace, Analytical Engines
+Telephone 01 99 00 12 34
 """
 
 # A message is someone else's HTML: no scripts, nothing loaded from anywhere.
