@@ -34,7 +34,9 @@ def change(message: bytes, redactor: Redactor | None) -> tuple[bytes, str]:
     site = locate(message)
     if isinstance(site, Unsuitable):
         return message, site.reason.value
-    addition = render(language="en", offeror_name="Ada Example", url=URL, icon="inline", content_id="1@call.example.org")
+    addition = render(
+        language="en", offeror_name="Ada Example", url=URL, icon="inline", content_id="1@call.example.org"
+    )
     spliced = splice(message, site, addition, redactor=redactor, eight_bit=True)
     if isinstance(spliced, Unsuitable):
         return message, spliced.reason.value

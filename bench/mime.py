@@ -20,11 +20,37 @@ from smtp_hooks.block import render
 from smtp_hooks.mime import Unsuitable, locate, splice
 from smtp_hooks.numbers import Redactor
 
-WORDS = "the offer of a call for you in this message we can talk about it at any time and see what to do next".split()
+WORDS = [
+    "the",
+    "offer",
+    "of",
+    "a",
+    "call",
+    "for",
+    "you",
+    "in",
+    "this",
+    "message",
+    "we",
+    "can",
+    "talk",
+    "about",
+    "it",
+    "at",
+    "any",
+    "time",
+    "and",
+    "see",
+    "what",
+    "to",
+    "do",
+    "next",
+]
 REDACTOR = Redactor(["+33199001234", "+493012345678"], "[number hidden]")
 HEAD = (
     "Received: from client.example.org (client.example.org [192.0.2.7])\r\n\tby mx.example.org (Postfix) with ESMTPSA"
-    " id 4XyZ123abc\r\n\tfor <ben@example.net>; Fri, 20 Nov 2026 10:00:00 +0000 (UTC)\r\nMessage-ID: <{n}@example.org>\r\n"
+    " id 4XyZ123abc\r\n\tfor <ben@example.net>; Fri, 20 Nov 2026 10:00:00 +0000 (UTC)\r\n"
+    "Message-ID: <{n}@example.org>\r\n"
     "Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nFrom: Ada Example <ada@example.org>\r\nTo: Ben <ben@example.net>\r\n"
     "Subject: Our plan, part {n}\r\nUser-Agent: Mail/1.0\r\nMIME-Version: 1.0\r\n"
 )
@@ -47,38 +73,62 @@ def prose(size: int, seed: int) -> str:
 
 def newsletter(size: int, seed: int) -> str:
     rows = []
-    for number, line in enumerate(prose(size // 2, seed).splitlines()):
-        rows.append(
-            f'<tr><td style="padding:4px 0;font-size:14px;color:#3{number % 10}4450"><p class="p{number}"><b>{line[:20]}'
-            f"</b>&nbsp;{line[20:]}</p></td></tr>"
+    length = 0
+    style = "font-family:Arial,Helvetica,sans-serif;line-height:20px;color:#3a4450;margin:0"
+    for number, line in enumerate(prose(size // 3, seed).splitlines()):
+        row = (
+            f'<tr><td style="padding:4px 0;font-size:14px;{style}"><p class="p{number}"><b>{line[:20]}</b>&nbsp;'
+            f'{line[20:]} <a href="https://www.example.org/{seed}/{number}" style="{style}">more</a></p></td></tr>'
         )
+        rows.append(row)
+        length += len(row) + 2
+        if length > size:
+            break
     return "<html><head><title>x</title></head><body><table>\r\n" + "\r\n".join(rows) + "\r\n</table></body></html>\r\n"
 
 
 def plain(size: int, seed: int) -> bytes:
-    return (HEAD + "Content-Type: text/plain; charset=utf-8\r\n\r\n{body}").format(n=seed, body=prose(size, seed)).encode()
+    return (
+        (HEAD + "Content-Type: text/plain; charset=utf-8\r\n\r\n{body}").format(n=seed, body=prose(size, seed)).encode()
+    )
 
 
 def alternative(size: int, seed: int) -> bytes:
     text, page = prose(size // 3, seed), newsletter(size * 2 // 3, seed)
     return (
-        HEAD + 'Content-Type: multipart/alternative; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
-        "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\n"
-        "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{page}\r\n--=_b{n}--\r\n"
-    ).format(n=seed, text=text, page=encodestring(page.encode().replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n").decode()).encode()
+        (
+            HEAD + 'Content-Type: multipart/alternative; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
+            "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\n"
+            "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            "{page}\r\n--=_b{n}--\r\n"
+        )
+        .format(
+            n=seed, text=text, page=encodestring(page.encode().replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n").decode()
+        )
+        .encode()
+    )
 
 
 def page(size: int, seed: int) -> bytes:
-    return (HEAD + "Content-Type: text/html; charset=utf-8\r\n\r\n{body}").format(n=seed, body=newsletter(size, seed)).encode()
+    return (
+        (HEAD + "Content-Type: text/html; charset=utf-8\r\n\r\n{body}")
+        .format(n=seed, body=newsletter(size, seed))
+        .encode()
+    )
 
 
 def attached(size: int, seed: int) -> bytes:
     blob = encodebytes(random.Random(seed).randbytes(size * 3 // 4)).replace(b"\n", b"\r\n").decode()
     return (
-        HEAD + 'Content-Type: multipart/mixed; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
-        "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\nContent-Type: application/pdf\r\n"
-        "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\n{blob}--=_b{n}--\r\n"
-    ).format(n=seed, text=prose(2000, seed), blob=blob).encode()
+        (
+            HEAD + 'Content-Type: multipart/mixed; boundary="=_b{n}"\r\n\r\n--=_b{n}\r\n'
+            "Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--=_b{n}\r\nContent-Type: application/pdf\r\n"
+            "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.pdf\r\n"
+            "\r\n{blob}--=_b{n}--\r\n"
+        )
+        .format(n=seed, text=prose(2000, seed), blob=blob)
+        .encode()
+    )
 
 
 def work(message: bytes) -> bytes:

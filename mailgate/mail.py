@@ -97,6 +97,7 @@ class MailRoom:
             offeror_name=account.display_name,
             url=coupon.url,
             icon=self.settings.icon,
+            content_id=f"{coupon.offer_id}@{self.settings.hostname}",
             icon_url=f"{self.settings.public_url}/icon.png",
         )
 

@@ -27,7 +27,7 @@ from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.speech import Speech, SpeechFailed
+from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
@@ -82,6 +82,13 @@ def web_settings(config: Config) -> WebSettings:
     )
 
 
+def speech_settings(config: Config) -> SpeechSettings:
+    """Who speaks, and where it is kept; raises ConfigError."""
+    if config.call.speech_command:
+        return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
+    return SpeechSettings(folder=config.asterisk.sounds)
+
+
 def signer(config: Config) -> Signer | None:
     """The configured DKIM keys, ready to sign; None where there are none. Raises ConfigError."""
     loaded = []
@@ -113,11 +120,8 @@ class _CallDesk:
         return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second)
 
     async def _say(self, text: str, language: str) -> str:
-        try:
-            return str(await self.speech.render(text, language))
-        except SpeechFailed as error:
-            log.warning("nothing is spoken, the built-in prompt is played: %s", error)
-            return ""
+        """The sound file without extension; empty, for the built-in prompt, where there is none."""
+        return str(await self.speech.render(text, language) or "")
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""
@@ -158,7 +162,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected)
         desk = _CallDesk(
             asterisk,
-            Speech(config.asterisk.sounds, command=config.call.speech_command),
+            Speech(speech_settings(config)),
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,

@@ -47,9 +47,9 @@ def in_square(x: float, y: float) -> bool:
 
 def in_handset(x: float, y: float) -> bool:
     dx, dy = x - CENTRE[0], y - CENTRE[1]
-    if FROM_DEGREES <= math.degrees(math.atan2(dy, dx)) <= TO_DEGREES:
-        if abs(math.hypot(dx, dy) - GRIP_RADIUS) <= GRIP_WIDTH / 2:
-            return True
+    in_arc = FROM_DEGREES <= math.degrees(math.atan2(dy, dx)) <= TO_DEGREES
+    if in_arc and abs(math.hypot(dx, dy) - GRIP_RADIUS) <= GRIP_WIDTH / 2:
+        return True
     return any(to_segment(x, y, a, b) <= END_WIDTH / 2 for a, b in ends())
 
 
@@ -62,7 +62,9 @@ def to_segment(x: float, y: float, a: tuple[float, float], b: tuple[float, float
 def png() -> bytes:
     """Palette of ground to ink in 16 steps, with transparency for the corners."""
     steps = 12
-    palette = [tuple(round(g + (i - g) * s / steps) for g, i in zip(GROUND, INK, strict=True)) for s in range(steps + 1)]
+    palette = [
+        tuple(round(g + (i - g) * s / steps) for g, i in zip(GROUND, INK, strict=True)) for s in range(steps + 1)
+    ]
     alphas = [255] * len(palette)
     corner = {}
     for s in range(steps + 1):  # ground, less and less opaque
@@ -103,12 +105,15 @@ def svg() -> str:
     def point(p: tuple[float, float]) -> str:
         return f"{p[0]:.2f} {p[1]:.2f}"
 
+    def colour(rgb: tuple[int, int, int]) -> str:
+        return "#" + "".join(f"{v:02x}" for v in rgb)
+
     first, last = on_circle(FROM_DEGREES, GRIP_RADIUS), on_circle(TO_DEGREES, GRIP_RADIUS)
     strokes = "".join(f"M{point(a)}L{point(b)}" for a, b in ends())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {UNITS} {UNITS}" width="{UNITS}" height="{UNITS}">\n'
-        f'  <rect width="{UNITS}" height="{UNITS}" rx="{SQUARE_RADIUS}" fill="#{"".join(f"{v:02x}" for v in GROUND)}"/>\n'
-        f'  <g fill="none" stroke="#{"".join(f"{v:02x}" for v in INK)}">\n'
+        f'  <rect width="{UNITS}" height="{UNITS}" rx="{SQUARE_RADIUS}" fill="{colour(GROUND)}"/>\n'
+        f'  <g fill="none" stroke="{colour(INK)}">\n'
         f'    <path stroke-width="{GRIP_WIDTH}" d="M{point(first)}A{GRIP_RADIUS} {GRIP_RADIUS} 0 0 1 {point(last)}"/>\n'
         f'    <path stroke-width="{END_WIDTH}" stroke-linecap="round" d="{strokes}"/>\n'
         "  </g>\n</svg>\n"

@@ -91,7 +91,9 @@ def clean_name(name: str) -> str:
     """A name that can be shown to a stranger: one line, at most 60 characters, no markup, address, link or number."""
     composed = unicodedata.normalize("NFC", name)
     visible = "".join(
-        c if unicodedata.category(c)[0] not in "CZ" or c in _KEPT_FORMATS else ("" if c > "\u00ff" and not c.isspace() else " ")
+        c
+        if unicodedata.category(c)[0] not in "CZ" or c in _KEPT_FORMATS
+        else ("" if c > "\u00ff" and not c.isspace() else " ")
         for c in composed
     )
     plain = _NUMBERLIKE.sub(" ", _LINKLIKE.sub(" ", visible))

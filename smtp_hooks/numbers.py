@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import html
 import re
-import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 
@@ -38,11 +38,15 @@ _BETWEEN = (
     r".\u00b7\u2022\u2024\u2027\u30fb\uff0e()\[\]\uff08\uff09/\\\u2044\u2215\uff0f_~"
 )
 _TEXT_GAP = rf"[{_BETWEEN}]{{0,5}}+(?:(?<=\n)>[> ]{{0,8}}+)?+"
+
+# The same in HTML: tags, character references, and what a URL makes of blanks.
 _HTML_GAP = (
-    rf"(?:[{_BETWEEN}]|<[^<>]{{0,600}}+>|&(?:[a-z]{{2,8}}|#(?!0*(?:4[89]|5[0-7]);)\d{{1,6}}"
-    r"|#[xX](?!0*3[0-9];)[0-9a-fA-F]{1,6});|%(?:20|2[89DEF]|C2%A0|E2%80%[89][0-9A-F])){0,8}+"
+    rf"(?:[{_BETWEEN}]|<[^<>]{{0,600}}+>|&(?:[a-z]{{2,8}}|#[0-9a-fA-FxX]{{1,8}});"
+    r"|%(?:20|2[89DEF]|C2%A0|E2%80%[89][0-9A-F])){0,12}+"
 )
 _PLUS = r"(?:\+|\uff0b|%2B|&plus;|&\#43;|&\#x2b;|(?<!\d)(?:00|011|0011|810))"
+_NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+_JOINER = "\u2060"
 _LOOK_BACK = 160  # characters before the national digits that may hold country code and brackets
 _OTHERS = r"(?:\+|\uff0b|%2B|(?<!\d)00)(?:\d|[" + _BETWEEN + r"]){1,14}\Z"
 _DIALS = re.compile(
@@ -50,87 +54,101 @@ _DIALS = re.compile(
     r"""|https?://(?:wa\.me|api\.whatsapp\.com|signal\.me|t\.me|viber\.click)/)[^\s"'<>]{0,60}?)\Z""",
     re.IGNORECASE,
 )
-_DIGIT_REFERENCE = re.compile(r"&#(?:0*(?:4[89]|5[0-7])|[xX]0*3[0-9]);")
+_REFERENCE = re.compile(r"&#(?:0*(\d{2,7})|[xX]0*([0-9a-fA-F]{2,6}));")
 _TAG = re.compile(r"<[^<>]*+>")
 
 
-def _digits_of_all_scripts() -> tuple[str, ...]:
-    """For each value 0–9 the characters that mean it (Unicode general category Nd), but the ASCII one."""
-    found: list[list[str]] = [[] for _ in range(10)]
-    for code in range(0x80, sys.maxunicode + 1):
-        character = chr(code)
-        if unicodedata.category(character) == "Nd":
-            found[unicodedata.decimal(character)].append(character)
-    return tuple("".join(characters) for characters in found)
+@lru_cache(maxsize=1)
+def _to_ascii() -> dict[int, str]:
+    """Digits of all scripts (Unicode general category Nd) → ASCII digits."""
+    digits = (chr(code) for code in range(0x80, 0x20000))  # the planes that have some
+    return {ord(c): str(unicodedata.decimal(c)) for c in digits if unicodedata.category(c) == "Nd"}
 
 
-_SCRIPTS = _digits_of_all_scripts()
-_FOREIGN_DIGIT = re.compile("[" + "".join(_SCRIPTS) + "]")
-_TO_ASCII = {ord(c): str(value) for value, characters in enumerate(_SCRIPTS) for c in characters}
-_NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+@lru_cache(maxsize=1)
+def _foreign_digit() -> re.Pattern[str]:
+    return re.compile("[" + "".join(map(chr, _to_ascii())) + "]")
+
+
+def _in_ascii(text: str) -> str:
+    """The text, as long as before, with the digits of all scripts as ASCII ones."""
+    if text.isascii() or not _foreign_digit().search(text):
+        return text
+    return text.translate(_to_ascii())
+
+
+def _unreferenced(text: str) -> str:
+    """The HTML, as long as before, with references to digits as the digit and marks that are not seen."""
+    if "&#" not in text:
+        return text
+    return _REFERENCE.sub(_dereference, text)
+
+
+def _dereference(match: re.Match[str]) -> str:
+    code = int(match[1]) if match[1] else int(match[2], 16)
+    character = chr(code) if code <= 0x10FFFF else ""
+    if not character.isdecimal():
+        return match[0]
+    return str(unicodedata.decimal(character)) + _JOINER * (len(match[0]) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """One way in which a number's national digits are given, compiled."""
+    """National digits of a number, its country code, and the trunk prefix that is dialled within the country."""
 
     national: str
-    text: re.Pattern[str]
-    html: re.Pattern[str]
-    text_any_script: re.Pattern[str]
-    html_any_script: re.Pattern[str]
-    own_code: re.Pattern[str]
-    other_code: re.Pattern[str]
-    trunk: re.Pattern[str] | None
+    code: str
+    trunk: str
 
 
-def _pattern(national: str, gap: str, *, any_script: bool, references: bool) -> re.Pattern[str]:
-    digits = []
-    for d in national:
-        one = f"[{d}{_SCRIPTS[int(d)]}]" if any_script else d
-        if references:
-            one = rf"(?:{one}|&\#0*{48 + int(d)};|&\#[xX]0*3{d};)"
-        digits.append(one)
-    return re.compile(gap.join(digits) + (r"(?!\d)" if not references else r"(?!\d|&\#0*(?:4[89]|5[0-7]);)"))
+# Patterns are made when they are first needed, once for a number or a country.
+@lru_cache(maxsize=8192)
+def _text(national: str) -> re.Pattern[str]:
+    return re.compile(_TEXT_GAP.join(national) + r"(?!\d)")
 
 
-def _compile(number: str) -> list[_Known]:
+@lru_cache(maxsize=8192)
+def _html(national: str) -> re.Pattern[str]:
+    return re.compile(_HTML_GAP.join(national) + r"(?!\d)")
+
+
+@lru_cache(maxsize=256)
+def _own_code(code: str, trunk: str) -> re.Pattern[str]:
+    gap = _HTML_GAP  # wider than that of text, and harmless there
+    until_bracket = rf"(?:(?!\(\s?\d)(?:{gap.removesuffix('{0,12}+')})){{0,8}}+"
+    bracket = rf"(?:\(\s?{trunk or 0}\s?\){gap})?+"
+    return re.compile(rf"(?:{_PLUS}{gap}|(?<![\d;#])){gap.join(code)}(?:[)\]])?{until_bracket}{bracket}\Z", re.I)
+
+
+@lru_cache(maxsize=256)
+def _other_code(code: str, trunk: str) -> re.Pattern[str]:
+    gap = _HTML_GAP
+    return re.compile(rf"{_PLUS}{gap}(?!{gap.join(code)})[1-9]\d{{0,2}}+{gap}(?:\(?{trunk or 0}\)?{gap})?\Z", re.I)
+
+
+@lru_cache(maxsize=64)
+def _trunk(trunk: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\d){trunk}{_HTML_GAP}\Z")
+
+
+@lru_cache(maxsize=8192)
+def _known(number: str) -> tuple[_Known, ...]:
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a telephone number in E.164") from error
-    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
-        parsed.country_code
-    )
+    code = parsed.country_code or 0
+    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(code)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "ZZ", None)
     trunk = (metadata.national_prefix or "") if metadata is not None else ""
     national = phonenumbers.national_significant_number(parsed)
     local = re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
     if trunk and local.startswith(trunk):
         local = local[len(trunk) :]
-    code = str(parsed.country_code)
-    return [_known(digits, code, trunk) for digits in sorted({national, local}, key=len, reverse=True)]
-
-
-def _known(national: str, code: str, trunk: str) -> _Known:
-    gap = _HTML_GAP  # wider than that of text, and harmless there
-    own = gap.join(code)
-    bracket = rf"(?:\(\s?{trunk or 0}\s?\){gap})?+"
-    return _Known(
-        national=national,
-        text=_pattern(national, _TEXT_GAP, any_script=False, references=False),
-        html=_pattern(national, _HTML_GAP, any_script=False, references=False),
-        text_any_script=_pattern(national, _TEXT_GAP, any_script=True, references=False),
-        html_any_script=_pattern(national, _HTML_GAP, any_script=True, references=True),
-        own_code=re.compile(rf"(?:{_PLUS}{gap}|(?<![\d;#])){own}(?:[)\]])?{_until_bracket(gap)}{bracket}\Z", re.I),
-        other_code=re.compile(rf"{_PLUS}{gap}(?!{own})[1-9]\d{{0,2}}+{gap}(?:\(?{trunk or 0}\)?{gap})?\Z", re.I),
-        trunk=re.compile(rf"(?<!\d){trunk}{gap}\Z") if trunk else None,
+    return tuple(
+        _Known(national=digits, code=str(code), trunk=trunk)
+        for digits in sorted({national, local}, key=len, reverse=True)
     )
-
-
-def _until_bracket(gap: str) -> str:
-    """A gap that leaves a `(0)` to what follows."""
-    return rf"(?:(?!\(\s?\d)(?:{gap.removesuffix('{0,8}+')})){{0,8}}+"
 
 
 class Redactor:
@@ -147,39 +165,40 @@ class Redactor:
         self._html_replacement = html.escape(self._replacement).encode("ascii", "xmlcharrefreplace").decode("ascii")
         folded = unicodedata.normalize("NFKD", self._replacement)
         self._ascii_replacement = folded.encode("ascii", "ignore").decode("ascii").strip() or "*"
-        self._known = tuple(known for number in dict.fromkeys(numbers) for known in _compile(number))
+        self._known = tuple(known for number in dict.fromkeys(numbers) for known in _known(number))
 
     def text_changes(self, text: str) -> list[Change]:
         """The changes that take the numbers out of plain text; sorted, without overlap."""
-        foreign = _has_foreign_digits(text)
+        plain = _in_ascii(text)
         found: list[Change] = []
         for known in self._known:
-            for match in (known.text_any_script if foreign else known.text).finditer(text):
-                start = _start(text, match.start(), known, foreign=foreign)
+            for match in _text(known.national).finditer(plain):
+                start = _start(plain, match.start(), known)
                 if start is not None:
                     found.append((start, match.end(), self._closed(text, start, match.end())))
         return _without_overlap(found)
 
     def html_changes(self, text: str) -> list[Change]:
         """The same for an HTML document, with attributes and links; tags stay in place."""
-        foreign = _has_foreign_digits(text)
-        any_script = foreign or ("&#" in text and bool(_DIGIT_REFERENCE.search(text)))
+        plain = _in_ascii(_unreferenced(text))
         found: list[Change] = []
         for known in self._known:
-            for match in (known.html_any_script if any_script else known.html).finditer(text):
-                start = _start(text, match.start(), known, foreign=any_script)
-                if start is None:
+            for match in _html(known.national).finditer(plain):
+                start, end = _start(plain, match.start(), known), match.end()
+                while plain[end : end + 1] == _JOINER != text[end : end + 1]:  # the rest of a reference
+                    end += 1
+                if start is None or plain[end : end + 1].isdigit():
                     continue
-                link = _DIALS.search(text, max(0, start - 100), start)
+                link = _DIALS.search(plain, max(0, start - 100), start)
                 if link is not None:
-                    found.append((link.start(1), match.end(), "#"))
+                    found.append((link.start(1), end, "#"))
                 else:
-                    found.append((start, match.end(), ""))
+                    found.append((start, end, ""))
         whole = _without_overlap(found)
         return [piece for change in whole for piece in self._pieces(text, change)]
 
     def header_value(self, value: bytes) -> bytes | None:
-        """The value of an unstructured field (what follows the colon) without the numbers, or None where it has none."""
+        """The value of an unstructured field (what follows the colon) without the numbers; None where it has none."""
         if not self.may_show(value):
             return None
         words = read_words(value)
@@ -191,8 +210,12 @@ class Redactor:
         at = 0
         for word in words:
             end = at + len(word.text)
-            inside = [(max(s, at) - at, min(e, end) - at, new if s >= at else "") for s, e, new in changes if s < end and e > at]
-            out.append(self._changed_word(word, inside) if inside else word.raw)
+            inside = [
+                (max(start, at) - at, min(stop, end) - at, new if start >= at else "")
+                for start, stop, new in changes
+                if start < end and stop > at
+            ]
+            out.append(self._changed_word(word, inside) if inside and word.text else word.raw)
             at = end
         return b"".join(out)
 
@@ -241,22 +264,16 @@ class Redactor:
         return pieces
 
 
-def _has_foreign_digits(text: str) -> bool:
-    return not text.isascii() and bool(_FOREIGN_DIGIT.search(text))
-
-
-def _start(text: str, at: int, known: _Known, *, foreign: bool) -> int | None:
+def _start(text: str, at: int, known: _Known) -> int | None:
     """Where the number whose national digits begin at `at` begins, or None where it is not the known one."""
     base = max(0, at - _LOOK_BACK)
     before = text[base:at]
-    if foreign:
-        before = before.translate(_TO_ASCII)
-    own = known.own_code.search(before)
+    own = _own_code(known.code, known.trunk).search(before)
     if own is not None:
         return base + own.start()
-    if known.other_code.search(before):
+    if _other_code(known.code, known.trunk).search(before):
         return None
-    trunk = known.trunk.search(before) if known.trunk is not None else None
+    trunk = _trunk(known.trunk).search(before) if known.trunk else None
     if trunk is not None:
         return base + trunk.start()
     if before[-1:].isdigit() or re.search(_OTHERS, before[-40:]):

@@ -15,6 +15,7 @@ account or the configuration wants it kept back (451).
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -80,6 +81,16 @@ class Desk(Protocol):
         """For log and metrics."""
 
 
+_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,250}>)", re.IGNORECASE | re.MULTILINE)
+
+
+def message_id(message: bytes) -> str:
+    """The Message-ID with its brackets (RFC 5322, 3.6.4); empty where there is none that can be read."""
+    end = message.find(b"\r\n\r\n")
+    found = _MESSAGE_ID.search(message, 0, end if end >= 0 else len(message))
+    return found[1].decode("ascii") if found else ""
+
+
 class Offering:
     """A next hop that puts an offer into each message that gets one."""
 
@@ -139,7 +150,7 @@ class Offering:
         site = mime.locate(message)
         if isinstance(site, Unsuitable):
             return self._left_alone(message, sender, redactor, site)
-        coupon = await desk.open(sender, decision, mime.message_id(message))
+        coupon = await desk.open(sender, decision, message_id(message))
         try:
             spliced = mime.splice(
                 message,

@@ -18,6 +18,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from smtp_hooks.commands import to_xtext
 from smtp_hooks.content import DATA_END, stuff, unclean
@@ -81,7 +82,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by name
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

@@ -24,6 +24,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -198,7 +199,7 @@ class Connection(SMTP):
         return task
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by name
         peer = transport.get_extra_info("peername")
         address = ip_address(peer[0].partition("%")[0]) if isinstance(peer, tuple) else None
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -10,7 +10,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from smtp_hooks.mime.charsets import codec_for
+from smtp_hooks.charsets import codec_for
 
 _ENCODED = re.compile(rb"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([BbQq])\?([^?\s]*)\?=")
 _GAP = re.compile(rb"[ \t]*(?:\r\n[ \t]+)*[ \t]*\Z")

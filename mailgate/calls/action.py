@@ -24,9 +24,14 @@ _VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./-]*\Z')
 _DIALPLAN = "mailgate-call"
 
 
+def is_attempt(text: str) -> bool:
+    """Whether this is the id of an attempt: what names calls of others never is."""
+    return bool(_ATTEMPT.match(text))
+
+
 def check_attempt(attempt_id: str) -> str:
     """The id itself; raises ValueError where it is not 32 lower-case hexadecimal digits."""
-    if not _ATTEMPT.match(attempt_id):
+    if not is_attempt(attempt_id):
         raise ValueError("not an attempt id")
     return attempt_id
 

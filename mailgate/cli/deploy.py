@@ -12,8 +12,9 @@ from mailgate import config as configuration
 from mailgate.calls.deploy import render_asterisk
 from mailgate.calls.settings import DeploySettings, SipUser, Trunk
 from mailgate.cli.common import console, find_config
+from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
-from smtp_hooks.deploy import PostfixSettings, render_postfix
+from smtp_hooks.deploy import SUBMISSION_SERVICES, PostfixSettings, render_postfix
 
 EPILOG = """\b
 Examples:
@@ -89,16 +90,29 @@ def asterisk(
 
 @deploy.command()
 @output_option
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    default=SUBMISSION_SERVICES,
+    show_default=True,
+    help="A service of master.cf that takes your own users' mail; those that are not there are passed over.",
+)
 @click.pass_context
-def postfix(context: click.Context, output: Path | None) -> None:
+def postfix(context: click.Context, output: Path | None, services: tuple[str, ...]) -> None:
     """Print Postfix's side: how it hands outgoing mail over, and takes it back.
 
     \b
-    Example:
+    Examples:
       mailgate deploy postfix
+      mailgate deploy postfix --output /root && sh /root/filter.sh
     """
     config = configuration.load(find_config(context))
-    _give(render_postfix(PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop)), output)
+    try:
+        settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop, services=services)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    _give(render_postfix(settings), output)
 
 
 @deploy.command()

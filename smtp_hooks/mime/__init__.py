@@ -1,6 +1,6 @@
 """MIME surgery: where in a message the offer goes, and the change itself, on octet offsets (pure, sans I/O).
 
-    locate(message) → Site | Unsuitable        splice(message, site, addition, …) → Spliced | Unsuitable
+locate(message) → Site | Unsuitable        splice(message, site, addition, …) → Spliced | Unsuitable
 """
 
 from smtp_hooks.mime.locate import locate

@@ -64,10 +64,10 @@ def _locate(message: bytes, placement: Placement) -> Site:
 
 def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
     body = open_body(message, part)
-    bare = _has_bare_newline(body.text)
-    if bare and part.transfer_encoding in transfer.IDENTITY:
-        raise Unfit(Reason.BARE_NEWLINE, part.path)
     if part.media_type == "text/plain":
+        bare = _has_bare_newline(body.text)
+        if bare and part.transfer_encoding in transfer.IDENTITY:
+            raise Unfit(Reason.BARE_NEWLINE, part.path)
         return Insertion(body=body, at=(_in_lines if bare else place_text.place)(body.text, placement))
     at = place_html.place(body.text, placement)
     if at is None:

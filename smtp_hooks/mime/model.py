@@ -84,8 +84,8 @@ class Part:
     """One MIME entity. `start` is the first octet of its header, `body` of its body, `end` lies behind its last octet.
 
     `path` counts as IMAP does (`1.2`; the root is empty). For a multipart, `close` is the offset of the CRLF that
-    opens the closing delimiter, `boundary` the delimiter's text without the dashes. `unopened`: the entity ends with its
-    header, without the blank line that a body needs.
+    opens the closing delimiter, `boundary` the delimiter's text without the dashes. `unopened`: the entity ends with
+    its header, without the blank line that a body needs.
     """
 
     path: str
@@ -112,9 +112,7 @@ class Part:
     @property
     def named(self) -> bool:
         """Whether the part says of itself that it is a file, not a body (RFC 2183)."""
-        return (
-            self.disposition.startswith("attachment") or "filename" in self.disposition or "name" in self.parameters
-        )
+        return self.disposition.startswith("attachment") or "filename" in self.disposition or "name" in self.parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

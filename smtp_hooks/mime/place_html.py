@@ -40,16 +40,95 @@ _HIDING = re.compile(
     r"|(?<![-\w])hidden(?![-\w])",
     re.IGNORECASE,
 )
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_RAW = frozenset("script style textarea title xmp iframe noembed noframes noscript plaintext".split())
-_FLOW = frozenset("html body div center section article main header footer font b i u em strong small big span".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
+_RAW = frozenset(
+    ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript", "plaintext"]
+)
+_FLOW = frozenset(
+    [
+        "html",
+        "body",
+        "div",
+        "center",
+        "section",
+        "article",
+        "main",
+        "header",
+        "footer",
+        "font",
+        "b",
+        "i",
+        "u",
+        "em",
+        "strong",
+        "small",
+        "big",
+        "span",
+    ]
+)
 """Elements in which a `<div>` may stand and be seen; everything else makes a place unsafe."""
 _BLOCKS = frozenset(
-    "address article aside blockquote center details dialog dir div dl fieldset figure footer form h1 h2 h3 h4 h5 h6"
-    " header hr main menu nav ol p pre section table ul".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "ul",
+    ]
 )
 _BOXES = ("div", "center", "section", "article", "main")
-_HARMLESS = _VOID | frozenset((*_BOXES, *"p b i u em strong small big o html body head li td tr th tbody".split()))
+_HARMLESS = _VOID | frozenset(
+    (
+        *_BOXES,
+        *[
+            "p",
+            "b",
+            "i",
+            "u",
+            "em",
+            "strong",
+            "small",
+            "big",
+            "o",
+            "html",
+            "body",
+            "head",
+            "li",
+            "td",
+            "tr",
+            "th",
+            "tbody",
+        ],
+    )
+)
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
 
 
@@ -257,7 +336,7 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
         if match[1]:
             _close(stack, name)
             continue
-        if name in _VOID or match[3].endswith("/") and ":" in name:
+        if name in _VOID or (match[3].endswith("/") and ":" in name):
             continue
         if name in _RAW:
             end = _raw_end(text, name, position, at)

@@ -13,11 +13,12 @@ import re
 # The words for "From" with which Outlook and its kin open a block of header-like lines.
 _FROM = (
     "From|Von|De|Da|Van|Från|Fra|Lähettäjä|Od|Feladó|Odesílatel|Odosielateľ|De la|От|От кого|Від|Kimden|Gönderen|Από"
-    "|发件人|发件者|寄件者|寄件人|差出人|送信者|보낸 사람|보낸사람|מאת|من|จาก|Từ|Dari|Pošiljatelj|Šalje|Saatja|Nuo|No|Fra"
+    "|发件人|发件者|寄件者|寄件人|差出人|送信者|보낸 사람|보낸사람|מאת|من|จาก|Từ|Dari|Pošiljatelj|Šalje|Saatja|Nuo|No"
 )
 RULED = re.compile(
     # A line of dashes round a few words, or a rule of underscores, above a block of header-like lines.
-    rf"\n(?:-{{4,}}+ ?[^\r\n\-]{{4,60}} ?-{{4,}}+[ \t]*+(?:\r\n){{1,2}}[*]?[^\r\n:：]{{2,25}}[:：]|_{{10,}}+[ \t]*+(?:\r\n)++[*]?(?:{_FROM})[*]? ?[:：])"
+    r"\n(?:-{4,}+ ?[^\r\n\-]{4,60} ?-{4,}+[ \t]*+(?:\r\n){1,2}[*]?[^\r\n:：]{2,25}[:：]"
+    rf"|_{{10,}}+[ \t]*+(?:\r\n)++[*]?(?:{_FROM})[*]? ?[:：])"
 )
 FROM_BLOCK = re.compile(
     rf"\n[*]?(?:{_FROM})[*]?[ \xa0]?[:：][*]?[^\r\n]{{2,300}}\r\n(?:[^\r\n:：]{{2,25}}[:：][^\r\n]{{0,998}}\r\n){{2}}"
@@ -48,7 +49,7 @@ _EARLIER = (
 )
 # The same for the sender's own signature.
 _SIGNATURES = (
-    "gmail_signature|moz-signature|Signature\"|AppleMailSignature|ms-outlook-mobile-signature|protonmail_signature"
+    'gmail_signature|moz-signature|Signature"|AppleMailSignature|ms-outlook-mobile-signature|protonmail_signature'
 )
 HTML_MARK = re.compile(rf'="(?:x_)?(?:{_EARLIER}|{_SIGNATURES})')
 """Starts with a literal, so that a search is cheap."""

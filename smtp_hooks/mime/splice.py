@@ -9,10 +9,13 @@ Known limits: attachments are not changed. Fields other than the Subject are not
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
+from smtp_hooks.charsets import codec_for
 from smtp_hooks.mime import transfer
-from smtp_hooks.mime.charsets import codec_for
-from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Reason, Site, Spliced, Unfit, Unsuitable, apply
+from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Site, Spliced, Unfit, Unsuitable, apply
 from smtp_hooks.mime.related import add_icon
+from smtp_hooks.mime.structure import read_structure
 from smtp_hooks.mime.text import TextChange, rewrite
 from smtp_hooks.numbers import Redactor
 
@@ -54,9 +57,15 @@ def _splice(message: bytes, site: Site, addition: Addition, redactor: Redactor |
     return Spliced(message=apply(message, edits), remaining=remaining, edits=tuple(edits))
 
 
-def exposed(message: bytes, site: Site | None, redactor: Redactor) -> tuple[str, ...]:
-    """What shows a number in a message that goes as it is (`field Subject`, `part 1.2 text/plain`)."""
-    raise NotImplementedError
+def exposed(message: bytes, redactor: Redactor) -> tuple[str, ...]:
+    """What shows a number in a message that goes as it is (`field Subject`, `part 1.2 text/plain`); `message` alone
+    where it cannot be taken apart and its octets hold the digits."""
+    try:
+        structure = read_structure(message, whatever=True)
+    except Unfit:
+        return ("message",) if redactor.may_show(message) else ()
+    fields = _fields_showing(message[: structure.root.body], redactor)
+    return (*fields, *_parts_showing(message, structure.leaves, frozenset(), redactor))
 
 
 def _html(
@@ -80,9 +89,7 @@ def _html(
 def _merge_root(message: bytes, part: Part, wrap: list[Edit], edits: list[Edit]) -> list[Edit]:
     """Wrapping the root moves its fields into the body; edits of those fields have to be made where they went."""
     body_edit = edits[-1]
-    inner = b"".join(
-        _edited(message, f.start, f.end, edits[:-1]) for f in part.fields
-    )
+    inner = b"".join(_edited(message, f.start, f.end, edits[:-1]) for f in part.fields)
     fresh = b"".join(e.new for e in edits[:-1] if not any(f.start <= e.start < f.end for f in part.fields))
     *head, opening, tail = wrap
     boundary_line = opening.new.split(b"\r\n", 1)[0] + b"\r\n"
@@ -98,7 +105,7 @@ def _needing_version(message: bytes, site: Site, part: Part, edits: list[Edit]) 
     """A message without MIME fields that gets some needs MIME-Version too (RFC 2045, 4)."""
     if part.parent is not None or site.has_version or not any(e.new.startswith(b"Content-") for e in edits[:-1]):
         return edits
-    return [*edits[:-1], Edit(part.body - 2, b"", b"MIME-Version: 1.0\r\n"), edits[-1]]
+    return [Edit(part.body - 2, b"", b"MIME-Version: 1.0\r\n"), *edits]
 
 
 def _plain_block(plain: Insertion, text: str) -> str:
@@ -157,25 +164,29 @@ def _remaining(message: bytes, site: Site, redactor: Redactor) -> tuple[str, ...
     """What is not changed and shows a number all the same: fields, attached text, forwarded messages."""
     changed = {b.part.path for b in site.further}
     changed |= {i.body.part.path for i in (site.plain, site.html) if i is not None}
-    found: list[str] = []
-    header = message[: site.root.body]
-    if redactor.may_show(header):
-        found += _fields_showing(header, redactor)
-    for part in site.leaves:
-        if part.path in changed or not part.media_type.startswith(("text/", "message/")):
-            continue
-        if _shows(message, part, redactor):
-            found.append(f"part {part.path or '1'} {part.media_type}")
-    return tuple(found)
+    fields = [f for f in _fields_showing(message[: site.root.body], redactor) if f != "field Subject"]
+    return (*fields, *_parts_showing(message, site.leaves, changed, redactor))
 
 
 def _fields_showing(header: bytes, redactor: Redactor) -> list[str]:
+    if not redactor.may_show(header):
+        return []
     found = []
     for line in header.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if redactor.may_show(value) and name.lower() != b"subject" and redactor.header_value(value) is not None:
-            found.append("field " + name.decode("latin-1"))
+        if redactor.header_value(value) is not None:
+            found.append("field " + name.decode("latin-1").title())
     return found
+
+
+def _parts_showing(message: bytes, leaves: Sequence[Part], changed: Container[str], redactor: Redactor) -> list[str]:
+    return [
+        f"part {part.path or '1'} {part.media_type}"
+        for part in leaves
+        if part.path not in changed
+        and part.media_type.startswith(("text/", "message/"))
+        and _shows(message, part, redactor)
+    ]
 
 
 def _shows(message: bytes, part: Part, redactor: Redactor) -> bool:

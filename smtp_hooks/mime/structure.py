@@ -19,7 +19,8 @@ from smtp_hooks.mime.model import MAX_DEPTH, MAX_FIELD, MAX_HEADER, MAX_PARTS, F
 # RFC 5322, 2.2: ftext is any printable octet but the colon; possessive, so that no input makes it go back.
 _HEADER = re.compile(rb"(?:[!-9;-~]++:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)*+")
 _WANTED = re.compile(
-    rb"\n(content-[a-z-]{2,24}|mime-version|subject)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)", re.IGNORECASE
+    rb"\n(content-[a-z0-9-]{2,24}|mime-version|subject)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)",
+    re.IGNORECASE,
 )
 _TYPE = re.compile(r"\s*+([^\s;/()]+)\s*+/\s*+([^\s;()]+)")
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
@@ -54,10 +55,11 @@ class Structure:
     has_version: bool
 
 
-def read_structure(message: bytes) -> Structure:
-    """Finds all parts of a message with CRLF line ends. Raises `Unfit`."""
+def read_structure(message: bytes, *, whatever: bool = False) -> Structure:
+    """Finds all parts of a message with CRLF line ends. Raises `Unfit`; with `whatever`, only for malformed ones, not
+    for what must not be changed."""
     leaves: list[Part] = []
-    root, fields = _read_part(message, 0, len(message), "", None, 0, leaves)
+    root, fields = _read_part(message, 0, len(message), "", None, 0, leaves, whatever)
     subject = next((f for f in fields if f.name == "subject"), None)
     return Structure(root, tuple(leaves), subject, any(f.name == "mime-version" for f in fields))
 

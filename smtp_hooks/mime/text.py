@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from smtp_hooks.charsets import byte_each, codec_for, writable
 from smtp_hooks.mime import transfer
-from smtp_hooks.mime.charsets import byte_each, codec_for, writable
 from smtp_hooks.mime.model import MAX_BODY, MAX_LINE, Body, Edit, Part, Reason, Unfit
 
 TextChange = tuple[int, int, str]
@@ -136,7 +136,7 @@ def _as_utf8(message: bytes, body: Body, changes: Sequence[TextChange]) -> list[
     except UnicodeEncodeError as error:
         raise Unfit(Reason.UNDECODABLE_TEXT, part.path) from error
     encoding = part.transfer_encoding if part.transfer_encoding not in transfer.IDENTITY else _compact(content)
-    header = [*_set_encoding(message, part, encoding), *_set_charset(message, part)]
+    header = [*_set_charset(message, part), *_set_encoding(message, part, encoding)]
     header += [Edit(f.start, message[f.start : f.end], b"") for f in part.fields if f.name in _STALE]
     raw = message[part.body : part.end]
     new_raw = transfer.encode(content, encoding)

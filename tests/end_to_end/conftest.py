@@ -29,6 +29,8 @@ def folder() -> AsyncIterator[Path]:
 async def world(folder: Path) -> AsyncIterator[World]:
     async with World(folder) as world:
         yield world
+        for name, text in world.logs().items():
+            print(f"--- {name}\n{text[-4000:]}")  # shown where the test fails
 
 
 @pytest.fixture

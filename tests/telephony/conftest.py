@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -52,6 +54,7 @@ def pbx(deployed: DeploySettings, tmp_path_factory: pytest.TempPathFactory) -> I
         deploy=deployed,
         sip_port=free_port(socket.SOCK_DGRAM),
         rtp_ports=(first, first + 98),
+        modules=("res_clioriginate",),  # a call of somebody else's
     )
     asterisk.start()
     yield asterisk
@@ -69,9 +72,17 @@ async def calls(pbx: PrivateAsterisk, deployed: DeploySettings) -> AsyncIterator
 
 @pytest.fixture
 async def pstn(pstn_port: int, pbx: PrivateAsterisk) -> AsyncIterator[Phone]:
-    """The telephone network behind the trunk: the offeree at 440 Hz is set by each test's plan."""
+    """The telephone network behind the trunk, as soon as Asterisk has seen that it lives."""
     phone = await Phone(user="pstn", port=pstn_port, hertz=440).open()
     phone.plan = {OFFEREE: Answer(press=((0.3, "1"),)), ADA: Answer(press=((0.3, "1"),))}
+    for _ in range(100):
+        contacts = await asyncio.to_thread(pbx.cli, "pjsip show contacts")
+        if re.search(r"trunk/\S+ +\S+ +(Avail|NonQual)", contacts):
+            break
+        await asyncio.to_thread(pbx.cli, "pjsip qualify trunk")
+        await asyncio.sleep(0.05)
+    else:
+        pytest.fail("Asterisk takes the trunk for dead")
     yield phone
     await phone.close()
 

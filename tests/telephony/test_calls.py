@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from lab.asterisk import HOST, PrivateAsterisk
@@ -14,7 +14,6 @@ from lab.phone import Answer, Behaviour, Call, Phone, Reject, Ring
 from mailgate.calls.model import (
     Answered,
     Bridged,
-    CallEvent,
     CallOrder,
     Channel,
     Confirmed,
@@ -88,7 +87,6 @@ async def test_both_are_called_and_hear_each_other(
     await bob.close()
 
 
-@pytest.mark.claim("T1", "T16")
 async def test_the_whole_life_of_a_call_is_told_in_order_and_once(calls: Calls, pstn: Phone, order: Make) -> None:
     pstn.plan = {OFFEREE: ONE, ADA: Answer(press=((0.2, "1"),), hang_up=0.6)}
     made = order()
@@ -145,60 +143,60 @@ async def test_asterisk_ends_a_call_at_its_longest(calls: Calls, pstn: Phone, or
 # --- leg 1 -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "outcome", "cause"),
-    [
-        (Reject(code=486), Outcome.OFFEREE_BUSY, 17),
-        (Reject(code=600), Outcome.OFFEREE_BUSY, 17),
-        (Reject(code=480, ring=True), Outcome.OFFEREE_NO_ANSWER, 19),
-        (Ring(), Outcome.OFFEREE_NO_ANSWER, 19),
-        (Reject(code=603, ring=True), Outcome.OFFEREE_REJECTED, 21),
-        (Reject(code=403), Outcome.OFFEREE_REJECTED, 21),
-        (Reject(code=404), Outcome.OFFEREE_WRONG_NUMBER, 1),
-        (Reject(code=410), Outcome.OFFEREE_WRONG_NUMBER, 22),
-        (Reject(code=484), Outcome.OFFEREE_WRONG_NUMBER, 28),
-        (Reject(code=408), Outcome.OFFEREE_UNREACHABLE, 18),
-        (Reject(code=488), Outcome.OFFEREE_UNREACHABLE, 58),
-        (Reject(code=500), Outcome.OFFEREE_UNREACHABLE, 38),
-        (Reject(code=503), Outcome.OFFEREE_UNREACHABLE, 34),
-    ],
-    ids=str,
-)
-async def test_leg_1_is_not_reached(
-    calls: Calls, pstn: Phone, order: Make, behaviour: Behaviour, outcome: Outcome, cause: int
-) -> None:
-    pstn.plan = {OFFEREE: behaviour}
-    made = order(ring1_s=1)
-    await calls.edge.originate(made)
-    ended = await calls.ended(made.attempt_id)
-    assert (ended.outcome, ended.cause) == (outcome, cause)
-    assert await calls.edge.settle([made.attempt_id]) == {made.attempt_id: ended}
-    assert [call.number for call in pstn.calls] == [OFFEREE]
+def numbered(behaviours: Iterable[Behaviour]) -> dict[str, Behaviour]:
+    """A telephone number for each behaviour, so that all are tried side by side."""
+    return {f"+331990011{i:02}": behaviour for i, behaviour in enumerate(behaviours)}
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "outcome"),
-    [
-        (Answer(), Outcome.NO_KEY),
-        (Answer(press=((0.2, "9"),)), Outcome.NOT_ME),
-        (Answer(press=((0.2, "2"),)), Outcome.DECLINED_BY_KEY),
-        (Answer(press=((0.2, "#"),)), Outcome.DECLINED_BY_KEY),
-        (Answer(press=((0.2, "*"),)), Outcome.DECLINED_BY_KEY),
-        (Answer(early_media=True), Outcome.NO_KEY),
-        (Answer(hang_up=0.3), Outcome.OFFEREE_HUNG_UP),
-    ],
-    ids=str,
-)
+async def ends(calls: Calls, orders: list[CallOrder]) -> list[Ended]:
+    """Place all at once; how each ended, which settling must tell in the same way."""
+    await asyncio.gather(*(calls.edge.originate(made) for made in orders))
+    told = [await calls.ended(made.attempt_id) for made in orders]
+    assert await calls.edge.settle(made.attempt_id for made in orders) == {end.attempt_id: end for end in told}
+    assert len([event for event in calls.events if isinstance(event, Ended)]) == len(orders)
+    return told
+
+
+async def test_leg_1_is_not_reached(calls: Calls, pstn: Phone, order: Make) -> None:
+    expected: dict[Behaviour, tuple[Outcome, int]] = {
+        Reject(code=486): (Outcome.OFFEREE_BUSY, 17),
+        Reject(code=600): (Outcome.OFFEREE_BUSY, 17),
+        Reject(code=480, ring=True): (Outcome.OFFEREE_NO_ANSWER, 19),
+        Ring(): (Outcome.OFFEREE_NO_ANSWER, 19),
+        Reject(code=603, ring=True): (Outcome.OFFEREE_REJECTED, 21),
+        Reject(code=403): (Outcome.OFFEREE_REJECTED, 21),
+        Reject(code=404): (Outcome.OFFEREE_WRONG_NUMBER, 1),
+        Reject(code=410): (Outcome.OFFEREE_WRONG_NUMBER, 22),
+        Reject(code=484): (Outcome.OFFEREE_WRONG_NUMBER, 28),
+        Reject(code=408): (Outcome.OFFEREE_UNREACHABLE, 18),
+        Reject(code=488): (Outcome.OFFEREE_UNREACHABLE, 58),
+        Reject(code=500): (Outcome.OFFEREE_UNREACHABLE, 38),
+        Reject(code=503): (Outcome.OFFEREE_UNREACHABLE, 34),
+    }
+    pstn.plan = numbered(expected)
+    orders = [order(leg1=Channel.parse(f"tel:{number}"), ring1_s=1) for number in pstn.plan]
+    told = await ends(calls, orders)
+    assert dict(zip(expected, ((end.outcome, end.cause) for end in told), strict=True)) == expected
+    assert sorted(call.number for call in pstn.calls) == sorted(pstn.plan)  # each once, and nobody else
+
+
 async def test_the_destination_is_not_called_before_the_offeree_presses_1(
-    calls: Calls, pstn: Phone, order: Make, behaviour: Behaviour, outcome: Outcome
+    calls: Calls, pstn: Phone, order: Make
 ) -> None:
-    pstn.plan = {OFFEREE: behaviour, ADA: ONE}
-    made = order()
-    await calls.edge.originate(made)
-    ended = await calls.ended(made.attempt_id)
-    assert ended.outcome is outcome
-    assert [call.number for call in pstn.calls] == [OFFEREE]
-    assert await calls.edge.settle([made.attempt_id]) == {made.attempt_id: ended}
+    expected: dict[Behaviour, Outcome] = {
+        Answer(): Outcome.NO_KEY,
+        Answer(early_media=True): Outcome.NO_KEY,
+        Answer(press=((0.2, "9"),)): Outcome.NOT_ME,
+        Answer(press=((0.2, "2"),)): Outcome.DECLINED_BY_KEY,
+        Answer(press=((0.2, "#"),)): Outcome.DECLINED_BY_KEY,
+        Answer(press=((0.2, "*"),)): Outcome.DECLINED_BY_KEY,
+        Answer(hang_up=0.3): Outcome.OFFEREE_HUNG_UP,
+    }
+    offerees = numbered(expected)
+    pstn.plan = offerees | {ADA: ONE}
+    told = await ends(calls, [order(leg1=Channel.parse(f"tel:{number}")) for number in offerees])
+    assert dict(zip(expected, (end.outcome for end in told), strict=True)) == expected
+    assert sorted(call.number for call in pstn.calls) == sorted(offerees)
 
 
 async def test_a_telephone_that_is_not_registered_is_unreachable_at_once(calls: Calls, order: Make) -> None:
@@ -236,39 +234,32 @@ async def test_revoked_while_it_rings(calls: Calls, pstn: Phone, order: Make) ->
 # --- leg 2 -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "outcome"),
-    [
-        (Reject(code=486), Outcome.DESTINATION_BUSY),
-        (Reject(code=600, ring=True), Outcome.DESTINATION_BUSY),
-        (Reject(code=480), Outcome.DESTINATION_NO_ANSWER),
-        (Ring(), Outcome.DESTINATION_NO_ANSWER),
-        (Reject(code=603, ring=True), Outcome.DESTINATION_REJECTED),
-        (Reject(code=403), Outcome.DESTINATION_REJECTED),
-        (Reject(code=404), Outcome.DESTINATION_WRONG_NUMBER),
-        (Reject(code=410), Outcome.DESTINATION_WRONG_NUMBER),
-        (Reject(code=484), Outcome.DESTINATION_WRONG_NUMBER),
-        (Reject(code=408), Outcome.DESTINATION_UNREACHABLE),
-        (Reject(code=488), Outcome.DESTINATION_UNREACHABLE),
-        (Reject(code=500), Outcome.DESTINATION_UNREACHABLE),
-        (Reject(code=503), Outcome.DESTINATION_UNREACHABLE),
-        (Answer(), Outcome.DESTINATION_NO_KEY),
-        (Answer(press=((0.2, "2"),)), Outcome.DESTINATION_REJECTED),
-        (Answer(hang_up=0.3), Outcome.DESTINATION_HUNG_UP),
-    ],
-    ids=str,
-)
-async def test_leg_2_is_not_reached(
-    calls: Calls, pstn: Phone, order: Make, behaviour: Behaviour, outcome: Outcome
-) -> None:
-    pstn.plan = {OFFEREE: ONE, ADA: behaviour}
-    made = order(ring2_s=1)
-    await calls.edge.originate(made)
-    ended = await calls.ended(made.attempt_id)
-    assert ended.outcome is outcome
-    assert not [event for event in calls.of(made.attempt_id) if isinstance(event, Bridged)]
-    assert await calls.edge.settle([made.attempt_id]) == {made.attempt_id: ended}
-    await asyncio.wait_for((await pstn.call(OFFEREE)).over.wait(), 2)
+async def test_leg_2_is_not_reached(calls: Calls, pstn: Phone, order: Make) -> None:
+    expected: dict[Behaviour, Outcome] = {
+        Reject(code=486): Outcome.DESTINATION_BUSY,
+        Reject(code=600, ring=True): Outcome.DESTINATION_BUSY,
+        Reject(code=480): Outcome.DESTINATION_NO_ANSWER,
+        Ring(): Outcome.DESTINATION_NO_ANSWER,
+        Reject(code=603, ring=True): Outcome.DESTINATION_REJECTED,
+        Reject(code=403): Outcome.DESTINATION_REJECTED,
+        Reject(code=404): Outcome.DESTINATION_WRONG_NUMBER,
+        Reject(code=410): Outcome.DESTINATION_WRONG_NUMBER,
+        Reject(code=484): Outcome.DESTINATION_WRONG_NUMBER,
+        Reject(code=408): Outcome.DESTINATION_UNREACHABLE,
+        Reject(code=488): Outcome.DESTINATION_UNREACHABLE,
+        Reject(code=500): Outcome.DESTINATION_UNREACHABLE,
+        Reject(code=503): Outcome.DESTINATION_UNREACHABLE,
+        Answer(): Outcome.DESTINATION_NO_KEY,
+        Answer(press=((0.2, "2"),)): Outcome.DESTINATION_REJECTED,
+        Answer(hang_up=0.3): Outcome.DESTINATION_HUNG_UP,
+    }
+    destinations = numbered(expected)
+    pstn.plan = destinations | {OFFEREE: ONE}
+    told = await ends(calls, [order(leg2=Channel.parse(f"tel:{number}"), ring2_s=1) for number in destinations])
+    assert dict(zip(expected, (end.outcome for end in told), strict=True)) == expected
+    assert not [event for event in calls.events if isinstance(event, Bridged)]
+    for call in pstn.calls:
+        await asyncio.wait_for(call.over.wait(), 2)
 
 
 async def test_a_destination_that_is_not_registered(calls: Calls, pstn: Phone, order: Make) -> None:
@@ -404,17 +395,3 @@ async def test_what_is_certain_not_to_ring_is_told_so(calls: Calls, pstn: Phone,
             await calls.edge.originate(broken)
         assert await calls.edge.settle([broken.attempt_id]) == {broken.attempt_id: None}
     assert pstn.calls == []
-
-
-async def test_many_calls_at_once_keep_their_own_ends(calls: Calls, pstn: Phone, order: Make) -> None:
-    """Ten calls side by side: each attempt is told its own end."""
-    numbers = [f"+3319900100{digit}" for digit in range(10)]
-    pstn.plan = {n: Reject(code=486) if int(n[-1]) % 2 else Reject(code=404) for n in numbers}
-    orders = [order(leg1=Channel.parse(f"tel:{n}")) for n in numbers]
-    await asyncio.gather(*(calls.edge.originate(made) for made in orders))
-    ends: list[Ended] = [await calls.ended(made.attempt_id) for made in orders]
-    assert [end.outcome for end in ends] == [
-        Outcome.OFFEREE_BUSY if int(n[-1]) % 2 else Outcome.OFFEREE_WRONG_NUMBER for n in numbers
-    ]
-    told: list[CallEvent] = [event for event in calls.events if isinstance(event, Ended)]
-    assert len(told) == len(orders)

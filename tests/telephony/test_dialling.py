@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate.calls.dialling import DENIED_PREFIXES, DiallingRules, check_pair, may_dial
@@ -212,6 +212,7 @@ def test_rules_that_make_no_sense_are_refused(rules: dict[str, object]) -> None:
         DiallingRules(**rules)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)  # the metadata of a country is read at its first use
 @given(st.text(max_size=80))
 def test_whatever_is_typed_is_a_channel_or_refused(text: str) -> None:
     try:
@@ -221,6 +222,7 @@ def test_whatever_is_typed_is_a_channel_or_refused(text: str) -> None:
     assert channel.kind is Kind.TEL or channel.address.partition("@")[0] == "alice" or "@" in channel.address
 
 
+@settings(deadline=None)  # the metadata of a country is read at its first use
 @given(st.from_regex(r"\+?[0-9() ./-]{1,20}", fullmatch=True))
 def test_only_allowed_countries_come_out(text: str) -> None:
     try:

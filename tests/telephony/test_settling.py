@@ -155,6 +155,26 @@ async def test_after_the_cut_the_rest_of_a_call_is_told(wire: Wire, wired: Calls
     assert len(pstn.calls) == 2
 
 
+@pytest.mark.parametrize("keys", ["1", ""])
+async def test_without_the_link_nobody_is_bridged_to_an_offeree_who_left(
+    wire: Wire, wired: Calls, pstn: Phone, order: Make, keys: str
+) -> None:
+    """The dialplan notices by itself that leg 1 went while leg 2 was asked, whether leg 2 presses 1 or nothing."""
+    pstn.plan = {OFFEREE: ONE, ADA: Answer(press=((0.8, keys),))}
+    made = order()
+    await wired.edge.originate(made)
+    await wired.until(made.attempt_id, lambda event: event == Answered(attempt_id=made.attempt_id, leg=2))
+    await wire.cut()
+    pstn.hang_up(await pstn.call(OFFEREE))
+    await asyncio.wait_for((await pstn.call(ADA)).over.wait(), 5)
+    again = asyncio.create_task(reconnected(wired))
+    await wire.open()
+    await again
+    event = (await wired.edge.settle([made.attempt_id]))[made.attempt_id]
+    assert isinstance(event, Ended)
+    assert event.outcome is Outcome.OFFEREE_LEFT
+
+
 async def test_a_lost_answer_is_unknown_and_never_a_second_call(
     wire: Wire, wired: Calls, pstn: Phone, order: Make
 ) -> None:

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from mailgate.calls.action import check_attempt, dial_string, originate_action, record_families
+from mailgate.calls.action import check_attempt, dial_string, is_attempt, originate_action, record_families
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import (
@@ -85,6 +85,7 @@ class Asterisk:
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
         self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
+        self._bridging: set[str] = set()  # attempts whose bridge is being made
         self._helpers: set[asyncio.Task[None]] = set()
         self.trouble = "not started"
 
@@ -108,6 +109,7 @@ class Asterisk:
         await asyncio.gather(*self._tasks, *self._helpers, return_exceptions=True)
         if self._link:
             self._link.close()
+            await asyncio.sleep(0)  # the loop ends the connection
         self._link, self.trouble = None, "stopped"
 
     # --- what can be asked of it ------------------------------------------------------------------------------
@@ -242,13 +244,17 @@ class Asterisk:
         """One AMI event; what it says of an attempt goes into the queue."""
         name = str(message.get("event", ""))
         attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
+        if not is_attempt(attempt_id):
+            return
         event: CallEvent | None = None
         match name:
             case "UserEvent" if message.get("userevent") == "Mailgate":
                 event = self._on_dialplan(attempt_id, message)
             case "Newstate" if message.get("uniqueid") == attempt_id and message.get("channelstatedesc") == "Ringing":
                 event = Ringing(attempt_id=attempt_id, leg=1)
-            case "BridgeEnter" if message.get("bridgenumchannels") == "2":
+            # Dial makes a bridge for a moment too where both have hung up while leg 2 was asked.
+            case "BridgeEnter" if message.get("bridgenumchannels") == "2" and attempt_id in self._bridging:
+                self._bridging.discard(attempt_id)
                 event = Bridged(attempt_id=attempt_id, bridged_at=float(message.get("timestamp") or self._clock()))
             case "HangupRequest" if message.get("uniqueid") == attempt_id and attempt_id in self._second_legs:
                 # Dial does not see leg 1 leave while leg 2 is asked for a key. The dialplan notices after the
@@ -261,6 +267,7 @@ class Asterisk:
         try:
             if "record" in message:
                 self._second_legs.pop(attempt_id, None)
+                self._bridging.discard(attempt_id)
                 return event_of_record(attempt_id, parse_record(str(message["record"])))
         except ValueError:
             log.error("a record is not readable", extra={"action": "record_unreadable", "attempt": attempt_id})
@@ -270,7 +277,8 @@ class Asterisk:
             self._second_legs[attempt_id] = str(message.get("channel", ""))
         elif phase != "ringing2":
             self._second_legs.pop(attempt_id, None)
-        if phase == "bridged":  # that both are in the bridge is said by the bridge
+        if phase == "bridged":  # about to be; that both are in the bridge is said by the bridge
+            self._bridging.add(attempt_id)
             return None
         return event_of_phase(attempt_id, phase, 0.0)
 

@@ -112,6 +112,9 @@
     if (event.persisted) again(); // out of the back/forward cache: the truth may be another by now
   });
 
+  // The answer to a POST takes the page's own address: reload and back ask for the page, and send nothing again.
+  if (location.pathname !== main.dataset.page) history.replaceState(null, "", main.dataset.page);
+
   tick();
   remembered();
   watch();

@@ -1,0 +1,183 @@
+"""The files that `mailgate deploy asterisk` prints: whole, minimal, and what Asterisk makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lab.asterisk import PrivateAsterisk, free_port, tree
+from lab.cast import ADA, OFFEREE, Calls
+from lab.phone import Answer, Phone, Reject
+
+from mailgate.calls.asterisk.link import Link, Refused
+from mailgate.calls.deploy import DIALPLAN_VERSION, render_asterisk
+from mailgate.calls.model import CallOrder, Outcome
+from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
+from mailgate.errors import ConfigError
+
+
+def test_every_file_is_filled(deployed: DeploySettings) -> None:
+    files = render_asterisk(deployed)
+    assert set(files) == {
+        "extensions_mailgate.conf",
+        "manager.d/mailgate.conf",
+        "modules_mailgate.conf",
+        "pjsip_mailgate.conf",
+    }
+    for text in files.values():
+        assert "{{" not in text
+        assert "{%" not in text
+        assert text.endswith("\n")
+    assert f"version-{DIALPLAN_VERSION}" in files["extensions_mailgate.conf"]
+    assert deployed.link.secret in files["manager.d/mailgate.conf"]
+
+
+def test_every_endpoint_hides_numbers(deployed: DeploySettings) -> None:
+    text = render_asterisk(deployed)["pjsip_mailgate.conf"]
+    endpoints = re.findall(r"^\[(\S+)\]\(mailgate-hidden\)$", text, re.M)
+    assert endpoints == [deployed.link.trunk, deployed.link.outbound, *(user.name for user in deployed.users)]
+    assert text.count("type=endpoint") == 1  # the template's own: no endpoint without it
+
+
+def test_a_trunk_with_a_login_registers_and_authenticates(deployed: DeploySettings) -> None:
+    trunk = Trunk(host="sip.example.org:5080", username="4711", password="its-password", register=True)
+    text = render_asterisk(dataclasses.replace(deployed, trunk=trunk))["pjsip_mailgate.conf"]
+    assert "outbound_auth=trunk" in text
+    assert "client_uri=sip:4711@sip.example.org:5080" in text
+    assert "password=its-password" in text
+
+
+def test_without_trunk_users_and_outbound_there_is_none(deployed: DeploySettings) -> None:
+    bare = DeploySettings(link=dataclasses.replace(deployed.link, outbound=""))
+    text = render_asterisk(bare)["pjsip_mailgate.conf"]
+    assert re.findall(r"^\[(\S+)\]", text, re.M) == ["mailgate-hidden"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (AsteriskSettings, {"gateway_number": "0199009000", "secret": "long-enough"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "short"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "has;comment"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "x\r\nAction: Command"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "username": "a]\n[b"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "trunk": "t,u"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "outbound": "a/b"}),
+        (SipUser, {"name": "a b", "password": "long-enough"}),
+        (SipUser, {"name": "alice", "password": "a\nb=cdefgh"}),
+        (Trunk, {"host": "a b"}),
+        (Trunk, {"host": "example.org", "username": "a;b", "password": "long-enough"}),
+        (Trunk, {"host": "example.org", "username": "ab", "password": "short"}),
+    ],
+)
+def test_what_would_be_syntax_in_a_file_is_refused(kind: type, values: dict[str, str]) -> None:
+    with pytest.raises(ConfigError):
+        kind(**values)
+
+
+def test_asterisk_has_nothing_to_complain_of(tmp_path: Path, deployed: DeploySettings) -> None:
+    """Neither while it reads the files nor of a module that is missing from the list."""
+    first = 60_000 - secrets.randbelow(100) * 100
+    link = dataclasses.replace(deployed.link, port=free_port())
+    asterisk = PrivateAsterisk(
+        tmp_path,
+        deploy=dataclasses.replace(deployed, link=link, qualify_s=0),
+        sip_port=free_port(socket.SOCK_DGRAM),
+        rtp_ports=(first, first + 98),
+    )
+    asterisk.start()
+    asterisk.stop()
+    assert "modules will be loaded" in asterisk.messages
+    assert not re.findall(r".*(?:WARNING|ERROR).*", asterisk.messages)
+
+
+def test_the_built_in_announcements_are_there() -> None:
+    """Named in DeploySettings, played where there is no speech: they come with Asterisk's core sounds."""
+    defaults = {field.name: field.default for field in dataclasses.fields(DeploySettings)}
+    names = [str(defaults[f"sound_{what}"]).split("&") for what in ("announcement", "goodbye", "sorry")]
+    sounds = tree() / "usr" / "share" / "asterisk" / "sounds" / "en"
+    for name in ["beep", "silence/1", *(name for group in names for name in group)]:
+        assert (sounds / f"{name}.gsm").is_file(), name
+
+
+async def test_the_announcement_is_played_again(
+    tmp_path: Path, deployed: DeploySettings, pstn: Phone, order: Callable[..., CallOrder]
+) -> None:
+    """Who presses 1 only when it comes a second time is put through."""
+    first = 50_000 - secrets.randbelow(100) * 100
+    asterisk = PrivateAsterisk(
+        tmp_path,
+        deploy=dataclasses.replace(deployed, link=dataclasses.replace(deployed.link, port=free_port()), key_tries=2),
+        sip_port=free_port(socket.SOCK_DGRAM),
+        rtp_ports=(first, first + 98),
+    )
+    asterisk.start()
+    watched = Calls(asterisk.deploy.link)
+    await watched.edge.start()
+    pstn.plan = {OFFEREE: Answer(press=((3.0, "1"),)), ADA: Reject(code=486)}
+    made = order()
+    await watched.edge.originate(made)
+    assert (await watched.ended(made.attempt_id)).outcome is Outcome.DESTINATION_BUSY
+    await watched.edge.stop()
+    asterisk.stop()
+
+
+def test_no_context_can_be_reached_from_outside(pbx: PrivateAsterisk) -> None:
+    endpoints = re.findall(r"^ Endpoint:\s+([a-z]+)[ /]", pbx.cli("pjsip show endpoints"), re.M)
+    assert set(endpoints) == {"trunk", "elsewhere", "alice", "bob"}
+    for endpoint in endpoints:
+        assert re.search(r"^ *context +: mailgate-none$", pbx.cli(f"pjsip show endpoint {endpoint}"), re.M)
+    assert "There is no existence" in pbx.cli("dialplan show mailgate-none")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"Action": "Command", "Command": "core show version"},
+        {"Action": "DBPut", "Family": "mailgate", "Key": "x", "Val": "y"},
+        {"Action": "DBDel", "Family": "mailgate", "Key": "x"},
+        {"Action": "GetConfig", "Filename": "manager.conf"},
+        {"Action": "ModuleLoad", "LoadType": "reload"},
+        {"Action": "Originate", "Channel": "PJSIP/alice", "Application": "System", "Data": "id", "Async": "true"},
+        {"Action": "Getvar", "Variable": "FILE(/etc/hostname)"},
+    ],
+    ids=lambda action: action["Action"],
+)
+async def test_mailgates_ami_user_can_do_little(
+    pbx: PrivateAsterisk, deployed: DeploySettings, action: dict[str, str]
+) -> None:
+    link = await Link.open(deployed.link, lambda _: None)
+    answer = await link.act({**action})
+    assert answer.get("response") == "Error" or answer.get("value", "") == ""
+    with pytest.raises(Refused):
+        await link.ask({"Action": "DBGet", "Family": "mailgate", "Key": "x"})
+    link.close()
+    await asyncio.sleep(0)  # the loop ends the connection
+
+
+async def test_mailgate_hears_nothing_of_other_calls(
+    pbx: PrivateAsterisk, deployed: DeploySettings, calls: Calls, pstn: Phone, order: Callable[..., CallOrder]
+) -> None:
+    """Not only less work: numbers of calls that are none of its business never reach it."""
+    heard: list[str] = []
+    link = await Link.open(deployed.link, lambda event: heard.append(str(dict(event))))
+    other = "+33199005678"
+    pstn.plan = {other: Answer(hang_up=0.2), OFFEREE: Reject(code=486)}
+    await asyncio.to_thread(pbx.cli, f"channel originate PJSIP/{other}@trunk application Wait 5")
+    await asyncio.wait_for((await pstn.call(other)).over.wait(), 3)
+    await link.ping()
+    assert [event for event in heard if "FullyBooted" not in event] == []
+    made = order(ring1_s=1)
+    await calls.edge.originate(made)
+    await calls.ended(made.attempt_id)
+    await link.ping()
+    assert any(made.attempt_id in event for event in heard)
+    assert not [event for event in heard if other in event]
+    link.close()
+    await asyncio.sleep(0)  # the loop ends the connection
