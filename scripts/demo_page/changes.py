@@ -111,13 +111,21 @@ def _words(line: str) -> list[str]:
 
 
 def _marks(a: str, b: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """The places (from, to) in each line that the other has not; a blank between two such places belongs to them."""
     left, right = _words(a), _words(b)
     steps = [s for s in SequenceMatcher(None, left, right, autojunk=False).get_opcodes() if s[0] != "equal"]
+    return _places(a, left, [s[1:3] for s in steps]), _places(b, right, [s[3:5] for s in steps])
 
-    def places(words: list[str], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-        return tuple((len("".join(words[:i])), len("".join(words[:j]))) for i, j in spans if i < j)
 
-    return places(left, [s[1:3] for s in steps]), places(right, [s[3:5] for s in steps])
+def _places(line: str, words: list[str], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for first, last in spans:
+        start, end = len("".join(words[:first])), len("".join(words[:last]))
+        if found and not line[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], end)
+        elif start < end:
+            found.append((start, end))
+    return tuple(found)
 
 
 def _fold_new(lines: list[str]) -> Iterator[Row]:
