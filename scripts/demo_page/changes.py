@@ -35,7 +35,10 @@ def compare(before: bytes, after: bytes) -> list[Row]:
     """The rows from one message to the other."""
     trace, rest = _without_trace(_lines(after))
     rows = [Row(kind="trace", text=line) for line in trace]
-    return [*_fold_run(rows, f"written by the mail servers on the way: {len(rows)} lines"), *_compare(_lines(before), rest)]
+    return [
+        *_fold_run(rows, f"written by the mail servers on the way: {len(rows)} lines"),
+        *_compare(_lines(before), rest),
+    ]
 
 
 def _lines(message: bytes) -> list[str]:

@@ -120,7 +120,7 @@ def _with_images(page: str, message: EmailMessage) -> str:
     images: dict[str, str] = {}
     for part in message.walk():
         if part.get_content_maintype() == "image" and part["Content-ID"]:
-            data = base64.b64encode(part.get_payload(decode=True) or b"").decode()
+            data = base64.b64encode(part.get_content()).decode()
             images[str(part["Content-ID"]).strip().strip("<>")] = f"data:{part.get_content_type()};base64,{data}"
     return re.sub(r"cid:([^\"'\s>)]+)", lambda m: images.get(m[1], m[0]), page)
 

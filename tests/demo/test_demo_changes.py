@@ -8,7 +8,9 @@ import pytest
 from demo_page.changes import Row, compare
 
 BEFORE = b"\r\n".join(
-    [b"From: ada@example.org", b"Subject: x", b""] + [b"line %d" % n for n in range(20)] + [b"call 01 99 00 12 34 now", b""]
+    [b"From: ada@example.org", b"Subject: x", b""]
+    + [b"line %d" % n for n in range(20)]
+    + [b"call 01 99 00 12 34 now", b""]
 )
 ICON = [b"iVBORw0KGgoAAAANSUhEUgAAACgAAAAoCAYAAACM/rhtAAACMElEQVR42u2Yv0vDQBTH"] * 6
 AFTER = b"\r\n".join(
