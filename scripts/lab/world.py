@@ -144,7 +144,7 @@ class World:
             deploy=DeploySettings(link=link),
             sip_port=self.sip_port,
             rtp_ports=(first, first + 98),
-            extra=deployed,
+            deployed=deployed,
         )
         self.asterisk.start()
 
