@@ -377,30 +377,6 @@ async def test_a_telephone_is_available_while_it_is_registered(pbx: PrivateAster
     await phone.close()
 
 
-async def test_a_dead_trunk_is_known_before_the_call(
-    pbx: PrivateAsterisk, calls: Calls, pstn_port: int, order: Make
-) -> None:
-    """Asterisk asks the provider whether it lives, so that a call fails at once instead of after half a minute."""
-    trunk = Channel.parse(f"tel:{OFFEREE}")
-
-    async def becomes(wanted: bool) -> None:
-        for _ in range(120):
-            if await calls.edge.available(trunk) is wanted:
-                return
-            await asyncio.sleep(0.1)
-        pytest.fail(f"the trunk has not become {wanted=}")
-
-    await becomes(False)  # nobody has opened the provider's port in this test
-    made = order()
-    asked_at = time.monotonic()
-    await calls.edge.originate(made)
-    assert (await calls.ended(made.attempt_id)).outcome is Outcome.OFFEREE_UNREACHABLE
-    assert time.monotonic() - asked_at < 1
-    provider = await Phone(port=pstn_port, plan={}).open()
-    await becomes(True)
-    await provider.close()
-
-
 # --- at most once ----------------------------------------------------------------------------------------------
 
 

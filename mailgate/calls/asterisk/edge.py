@@ -17,23 +17,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from mailgate.calls.action import check_attempt, dial_string, is_attempt, originate_action, record_families
+from mailgate.calls.action import check_attempt, dial_string, originate_action, record_families
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION
-from mailgate.calls.model import (
-    Answered,
-    Bridged,
-    CallEvent,
-    CallOrder,
-    Channel,
-    Confirmed,
-    Ended,
-    Kind,
-    Outcome,
-    Ringing,
-)
-from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_record
+from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
+from mailgate.calls.outcomes import event_of_record, parse_record
 from mailgate.calls.settings import AsteriskSettings
+from mailgate.calls.stream import LetGo, Stream, rank
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -45,21 +35,6 @@ _IN_FLIGHT_S = 10.0  # an Originate whose answer was lost may so long lie unread
 _T = TypeVar("_T")
 OnEvent = Callable[[CallEvent], Awaitable[None]]
 OnConnected = Callable[[], Awaitable[None]]
-
-
-def rank(event: CallEvent) -> int:
-    """The place of an event in a call's life; a call only goes forward."""
-    match event:
-        case Ringing(leg=leg):
-            return 3 * leg - 2
-        case Answered(leg=leg):
-            return 3 * leg - 1
-        case Confirmed(leg=leg):
-            return 3 * leg
-        case Bridged():
-            return 7
-        case Ended():
-            return 8
 
 
 class Asterisk:
@@ -84,8 +59,6 @@ class Asterisk:
         self._queue: asyncio.Queue[CallEvent | None] = asyncio.Queue()  # None: a link has come up
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
-        self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
-        self._bridging: set[str] = set()  # attempts whose bridge is being made
         self._helpers: set[asyncio.Task[None]] = set()
         self.trouble = "not started"
 
@@ -211,7 +184,7 @@ class Asterisk:
     async def _connect(self) -> str:
         """Open a link; the reason why no calls can be placed, "" where they can."""
         try:
-            link = await Link.open(self._settings, self._on_ami)
+            link = await Link.open(self._settings, self._reader())
         except LoginRefused as error:
             return str(error)
         except (OSError, TimeoutError, LinkLost) as error:
@@ -243,47 +216,20 @@ class Asterisk:
                     await link.ping()
 
     # --- events ------------------------------------------------------------------------------------------------
-    def _on_ami(self, message: Message) -> None:
-        """One AMI event; what it says of an attempt goes into the queue."""
-        name = str(message.get("event", ""))
-        attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
-        if not is_attempt(attempt_id):
-            return
-        event: CallEvent | None = None
-        match name:
-            case "UserEvent" if message.get("userevent") == "Mailgate":
-                event = self._on_dialplan(attempt_id, message)
-            case "Newstate" if message.get("uniqueid") == attempt_id and message.get("channelstatedesc") == "Ringing":
-                event = Ringing(attempt_id=attempt_id, leg=1)
-            # Dial makes a bridge for a moment too where both have hung up while leg 2 was asked.
-            case "BridgeEnter" if message.get("bridgenumchannels") == "2" and attempt_id in self._bridging:
-                self._bridging.discard(attempt_id)
-                event = Bridged(attempt_id=attempt_id, bridged_at=float(message.get("timestamp") or self._clock()))
-            case "HangupRequest" if message.get("uniqueid") == attempt_id and attempt_id in self._second_legs:
-                # Dial does not see leg 1 leave while leg 2 is asked for a key. The dialplan notices after the
-                # announcement; this spares leg 2 the rest of it.
-                self._help({"Action": "Hangup", "Channel": self._second_legs.pop(attempt_id), "Cause": "16"})
-        if event is not None:
-            self._queue.put_nowait(event)
+    def _reader(self) -> Callable[[Message], None]:
+        """What one link's messages are read by."""
+        stream = Stream()
 
-    def _on_dialplan(self, attempt_id: str, message: Message) -> CallEvent | None:
-        try:
-            if "record" in message:
-                self._second_legs.pop(attempt_id, None)
-                self._bridging.discard(attempt_id)
-                return event_of_record(attempt_id, parse_record(str(message["record"])))
-        except ValueError:
-            log.error("a record is not readable", extra={"action": "record_unreadable", "attempt": attempt_id})
-            return Ended(attempt_id=attempt_id, outcome=Outcome.LOST)
-        phase = str(message.get("phase", ""))
-        if phase == "answered2":
-            self._second_legs[attempt_id] = str(message.get("channel", ""))
-        elif phase != "ringing2":
-            self._second_legs.pop(attempt_id, None)
-        if phase == "bridged":  # about to be; that both are in the bridge is said by the bridge
-            self._bridging.add(attempt_id)
-            return None
-        return event_of_phase(attempt_id, phase, 0.0)
+        def read(message: Message) -> None:
+            match stream.read(message, self._clock()):
+                case None:
+                    pass
+                case LetGo(channel=channel):
+                    self._help({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+                case event:
+                    self._queue.put_nowait(event)
+
+        return read
 
     def _help(self, action: dict[str, str | list[str]]) -> None:
         async def act() -> None:
