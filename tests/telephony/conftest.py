@@ -85,10 +85,13 @@ exten => _[a-z].,1,Dial(PJSIP/${EXTEN},5)
 
 @pytest.fixture
 def another(deployed: DeploySettings, tmp_path: Path) -> Iterator[Callable[..., PrivateAsterisk]]:
-    """Starts an Asterisk of its own, for what would harm other tests; keywords change what is deployed."""
+    """Starts an Asterisk of its own, for what would harm other tests; keywords change what is deployed.
+
+    `own` is what an administrator has beside ours, in pjsip.conf and in extensions.conf.
+    """
     started: list[PrivateAsterisk] = []
 
-    def start(**changes: Any) -> PrivateAsterisk:
+    def start(own: tuple[str, str] = ("", ""), **changes: Any) -> PrivateAsterisk:
         first = 20_000 + secrets.randbelow(400) * 100
         link = dataclasses.replace(deployed.link, port=free_port())
         asterisk = PrivateAsterisk(
@@ -96,6 +99,8 @@ def another(deployed: DeploySettings, tmp_path: Path) -> Iterator[Callable[..., 
             deploy=dataclasses.replace(deployed, **({"link": link} | changes)),
             sip_port=free_port(socket.SOCK_DGRAM),
             rtp_ports=(first, first + 98),
+            own_sip=own[0],
+            own_dialplan=own[1],
         )
         started.append(asterisk)
         asterisk.start()
