@@ -29,6 +29,10 @@ class LetGo:
     channel: str
 
 
+ENDED = 8
+"""The rank of the last event."""
+
+
 def rank(event: CallEvent) -> int:
     """The place of an event in a call's life; a call only goes forward."""
     match event:
@@ -41,7 +45,7 @@ def rank(event: CallEvent) -> int:
         case Bridged():
             return 7
         case Ended():
-            return 8
+            return ENDED
         case _:
             assert_never(event)
 

@@ -243,6 +243,18 @@ async def test_a_forward_of_leg_1_is_not_followed(
     await carol.close()
 
 
+async def test_revoked_in_the_moment_of_the_call(calls: Calls, pstn: Phone, order: Make) -> None:
+    """Asterisk takes the order before there is a channel to hang up."""
+    pstn.plan = {OFFEREE: Ring()}
+    for _ in range(5):
+        made = order()
+        await calls.edge.originate(made)
+        assert await calls.edge.hang_up(made.attempt_id)
+        assert (await calls.ended(made.attempt_id)).outcome is Outcome.REVOKED
+    for call in pstn.calls:
+        await asyncio.wait_for(call.over.wait(), 1)
+
+
 async def test_revoked_while_it_rings(calls: Calls, pstn: Phone, order: Make) -> None:
     pstn.plan = {OFFEREE: Ring()}
     made = order()

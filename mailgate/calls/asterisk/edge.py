@@ -23,7 +23,7 @@ from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
 from mailgate.calls.outcomes import event_of_record, parse_record
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.stream import LetGo, Stream, rank
+from mailgate.calls.stream import ENDED, LetGo, Stream, rank
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ OnConnected = Callable[[], Awaitable[None]]
 
 class Asterisk:
     """The edge to one Asterisk. `on_event` is awaited for each event in turn; `on_connected` after each (re)connect,
-    before any event that came by the new link: the place to settle what was open."""
+    the place to settle what was open. What settling has told is not told again by `on_event`."""
 
     def __init__(
         self,
@@ -115,9 +115,18 @@ class Asterisk:
     async def hang_up(self, attempt_id: str) -> bool:
         """End an attempt on the offeror's wish; False where it is not up. Raises OutcomeUnknown."""
         leg1 = check_attempt(attempt_id)  # AMI takes a channel's Uniqueid for its name
-        marked = await self._act({"Action": "Setvar", "Channel": leg1, "Variable": "MG_REVOKED", "Value": "1"})
-        if marked.get("response") != "Success":
-            return False
+        mark: dict[str, str | list[str]] = {
+            "Action": "Setvar",
+            "Channel": leg1,
+            "Variable": "MG_REVOKED",
+            "Value": "1",
+        }
+        while (await self._act(mark)).get("response") != "Success":
+            # Asterisk takes an Originate before it makes the channel.
+            young = self._clock() - self._sent.get(attempt_id, 0.0) < _LOOK_AGAIN_S
+            if not young or self._told.get(attempt_id) == ENDED:
+                return False
+            await asyncio.sleep(0.05)
         answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
         # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
         for row in await self._ask({"Action": "CoreShowChannels"}):
@@ -147,7 +156,10 @@ class Asterisk:
         return found
 
     async def available(self, channel: Channel) -> bool:
-        """Whether a party can be reached that way now: a SIP telephone that is registered, a trunk that lives."""
+        """Whether a party can be reached that way now: a SIP telephone that is registered, a trunk that lives.
+
+        Raises OutcomeUnknown where Asterisk cannot be asked.
+        """
         match channel.kind:
             case Kind.TEL:
                 return await self._has_contact(self._settings.trunk)
@@ -177,7 +189,8 @@ class Asterisk:
                 await self._watch(self._link)
                 self._link = None
                 self.trouble = self.trouble or "the link to Asterisk was lost"
-                log.warning("the link to Asterisk is gone", extra={"action": "asterisk_lost"})
+                if not trouble:
+                    log.warning("the link to Asterisk is gone", extra={"action": "asterisk_lost"})
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
