@@ -23,6 +23,7 @@ setup(
         "smtp_hooks": ["py.typed"],
         "tokens": ["py.typed"],
     },
+    exclude_package_data={"templates": ["__pycache__/*", "*/__pycache__/*"]},
     install_requires=[
         "aiosmtpd>=1.4.6,<2",
         "dkimpy>=1.1.8,<2",
@@ -31,6 +32,7 @@ setup(
         "jinja2>=3.1.4,<4",
         "panoramisk>=1.4,<2",
         "sqlite-utils>=4.0,<5",
+        "babel>=2.14",
         "click>=8.1",
         "cryptography>=42",
         "fastapi>=0.115",
@@ -52,6 +54,7 @@ setup(
             "httpx>=0.27",
             "playwright>=1.45",
             "html5lib>=1.1",
+            "pynacl>=1.5",
         ],
         "lint": ["ruff>=0.6", "mypy>=1.11", "import-linter>=2.0"],
     },

@@ -150,7 +150,7 @@ class Dialling(Section):
     """What may be dialled. Emergency and premium numbers never are."""
 
     countries: tuple[Region, ...] = ()
-    """Countries that may be called; empty: the gateway's own region."""
+    """Countries that may be called beside the gateway's own region."""
     denied_prefixes: tuple[str, ...] = ()
     sip_users: bool = False
     """Whether an offeree may be called at an address registered here."""

@@ -42,12 +42,12 @@ long_step() {
     return "$status"
 }
 
-# Ends by itself when the script that started it is gone.
+# Ends by itself when the script that started it is gone. (A sleep that is left over holds no pipe of a reader open.)
 show_time() {
     local began=$SECONDS step=15 before='' after='\n'
     if [ -t 2 ]; then step=1 before='\r' after=''; fi
     # shellcheck disable=SC2059
-    while sleep "$step"; kill -0 $$ 2> /dev/null; do
+    while sleep "$step" > /dev/null 2>&1; kill -0 $$ 2> /dev/null; do
         printf "$before    %d s$after" $((SECONDS - began)) >&2
     done
 }

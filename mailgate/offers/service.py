@@ -58,11 +58,11 @@ class Calls(Protocol):
     async def originate(self, order: CallOrder) -> None:
         """Raises CallFailed (nothing rings, for certain) or OutcomeUnknown."""
 
-    async def hang_up(self, attempt_id: str) -> None:
-        """End whatever legs the attempt has."""
+    async def hang_up(self, attempt_id: str) -> bool:
+        """End whatever legs the attempt has; False where it is not up. Raises OutcomeUnknown."""
 
-    async def settle(self, attempt_ids: Sequence[str]) -> dict[str, CallEvent | None]:
-        """What Asterisk knows of each attempt; None: it never heard of it. Raises CallFailed while it is away."""
+    async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
+        """What Asterisk knows of each attempt; None: it was never placed. Raises OutcomeUnknown while it is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +134,10 @@ class Offers:
         await self._store.transact(lambda rows: rows_of.insert(rows, self._sealer, made))
         return opened
 
+    async def withdraw(self, offer_id: str) -> None:
+        """Forget an offer whose message did not go out; one that somebody has touched stays."""
+        await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
         return view(self._find(token), self._now())
@@ -203,11 +207,11 @@ class Offers:
             return
         try:
             answers = await self._calls.settle(ids)
-        except CallFailed as error:
+        except OutcomeUnknown as error:
             log.info("calls under way cannot be settled yet: %s", error)
             return
         for attempt_id in ids:
-            answer = answers.get(attempt_id)
+            answer = answers[attempt_id]
             await self.on_call_event(answer or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
     async def tick(self) -> None:
@@ -232,7 +236,7 @@ class Offers:
                 self._watchers.publish(view(changed, self._now()))
         for offer in self._in_states(IN_CALL):
             if offer.closing is State.REVOKED and offer.state is not State.CONNECTED and offer.attempt:
-                await self._calls.hang_up(offer.attempt.attempt_id)
+                await self._hang_up(offer.attempt.attempt_id)
 
     # --- persist, then act ------------------------------------------------------------------------------------
 

@@ -65,6 +65,11 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
     return True
 
 
+def withdraw(rows: Rows, offer_id: str) -> bool:
+    """Delete an offer that nothing has happened to yet; False where there is none such."""
+    return rows.run("delete_untouched_offer", offer_id=offer_id) == 1
+
+
 def by_id(rows: Rows, sealer: Sealer, offer_id: str) -> Offer | None:
     return _maybe(rows, sealer, rows.one("offer_by_id", offer_id=offer_id))
 

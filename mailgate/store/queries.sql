@@ -55,6 +55,9 @@ SET state = :state, version = :version, closing = :closing, uses_left = :uses_le
     attempts_left = :attempts_left, attempt_id = :attempt_id
 WHERE offer_id = :offer_id AND version = :seen_version;
 
+-- name: delete_untouched_offer
+DELETE FROM offers WHERE offer_id = :offer_id AND version = 0;
+
 -- name: offer_by_id
 SELECT * FROM offers WHERE offer_id = :offer_id;
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -51,11 +51,12 @@ class Recorder:
         self.orders.append(order)
         self.answer()
 
-    async def hang_up(self, attempt_id: str) -> None:
+    async def hang_up(self, attempt_id: str) -> bool:
         self.hung_up.append(attempt_id)
+        return True
 
-    async def settle(self, attempt_ids: Sequence[str]) -> dict[str, CallEvent | None]:
-        return {i: self.known[i] for i in attempt_ids if i in self.known}
+    async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
+        return {i: self.known[i] for i in attempt_ids}
 
 
 @dataclass

@@ -1,0 +1,203 @@
+"""`mailgate account`: who may offer calls."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from dataclasses import replace
+
+import click
+from email_validator import EmailNotValidError, validate_email
+from rich.table import Table
+
+from mailgate.accounts.model import Account, Destination, Hide, Mode
+from mailgate.calls.model import Channel, Kind
+from mailgate.cli.common import Desk, console, desk, masked, parse_number
+from mailgate.errors import MailgateError
+from mailgate.store import accounts
+
+EPILOG = """\b
+Examples:
+  mailgate account add ada@example.org --name "Ada Lovelace" --number "01 99 00 12 34"
+  mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
+  mailgate account list
+"""
+
+
+class NoAccount(MailgateError):
+    """No account writes from that address."""
+
+
+@click.group(epilog=EPILOG)
+def account() -> None:
+    """Add, list, show, change and remove accounts."""
+
+
+def _address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _sip(text: str) -> Channel:
+    try:
+        return Channel(Kind.SIP, text.removeprefix("sip:"))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a SIP user or address, such as ada or ada@example.org") from error
+
+
+def _destination(text: str, region: str) -> Destination:
+    """`NAME=SHOWN NAME,CHANNEL[,CHANNEL…]`, such as `support=Support team,+33199009999,sip:desk`."""
+    name, equals, rest = text.partition("=")
+    shown, *ways = (part.strip() for part in rest.split(","))
+    if not equals or not name.isidentifier() or not shown or not ways:
+        raise click.BadParameter(f"{text!r} is not of the form 'support=Support team,+33199009999'")
+    channels = tuple(_sip(way) if way.startswith("sip:") else parse_number(way, region) for way in ways)
+    return Destination(name=name, display_name=shown, channels=channels)
+
+
+def _find(d: Desk, address: str) -> Account:
+    found = d.store.read(lambda rows: accounts.by_address(rows, d.sealer, address))
+    if found is None:
+        raise NoAccount(f"no account writes from {address}; `mailgate account list` names those that there are")
+    return found
+
+
+@account.command(epilog=EPILOG)
+@click.argument("address")
+@click.option("--name", required=True, help="The name that recipients see and hear.")
+@click.option("--number", "numbers", multiple=True, help="Telephone number to be connected with; it stays hidden.")
+@click.option("--sip", "sips", multiple=True, help="SIP user here, or address; tried before the numbers.")
+@click.option("--alias", "aliases", multiple=True, help="Another address that this person writes from.")
+@click.option("--hide-number", "hidden", multiple=True, help="A further number to take out of messages.")
+@click.option(
+    "--destination", "others", multiple=True, help="Another party calls may lead to: 'support=Support team,+33…'."
+)
+@click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
+@click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
+@click.option("--language", type=click.Choice(["en", "de", "fr"]), help="Otherwise that of the gateway.")
+@click.pass_context
+def add(
+    context: click.Context,
+    address: str,
+    name: str,
+    numbers: tuple[str, ...],
+    sips: tuple[str, ...],
+    aliases: tuple[str, ...],
+    hidden: tuple[str, ...],
+    others: tuple[str, ...],
+    mode: str,
+    hide: str,
+    language: str | None,
+) -> None:
+    """Let ADDRESS offer calls."""
+    with desk(context) as d:
+        region = d.config.gateway.region
+        channels = (*map(_sip, sips), *(parse_number(n, region) for n in numbers))
+        if not channels:
+            raise click.UsageError("name at least one --number or --sip: where should calls lead?")
+        made = Account(
+            account_id=uuid.uuid4().hex,
+            display_name=name,
+            addresses=tuple(dict.fromkeys(_address(a) for a in (address, *aliases))),
+            destinations=(
+                Destination(name="default", display_name=name, channels=channels),
+                *(_destination(o, region) for o in others),
+            ),
+            extra_numbers=tuple(parse_number(n, region).address for n in hidden),
+            mode=Mode(mode),
+            hide=Hide(hide),
+            language=language or d.config.gateway.language,
+            created_at=time.time(),
+        )
+        try:
+            d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
+        except sqlite3.IntegrityError as error:
+            raise MailgateError(f"one of {', '.join(made.addresses)} belongs to an account already") from error
+    console.print(f"{made.addresses[0]} may now offer calls that lead to {', '.join(map(masked, channels))}.")
+
+
+@account.command("list")
+@click.pass_context
+def list_(context: click.Context) -> None:
+    """List all accounts, without their numbers.
+
+    \b
+    Example:
+      mailgate account list
+    """
+    with desk(context) as d:
+        found = d.store.read(lambda rows: accounts.everyone(rows, d.sealer))
+    table = Table("Address", "Name", "Mode", "Hide", "Language", "Leads to")
+    for each in found:
+        leads = ", ".join(masked(c) for c in each.destinations[0].channels)
+        table.add_row(
+            "\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, each.language, leads
+        )
+    console.print(table if found else "There is no account yet; `mailgate account add` makes one.")
+
+
+@account.command()
+@click.argument("address")
+@click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
+@click.option("--mode", type=click.Choice([m.value for m in Mode]))
+@click.option("--hide", type=click.Choice([h.value for h in Hide]))
+@click.option("--language", type=click.Choice(["en", "de", "fr"]))
+@click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
+@click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@click.pass_context
+def change(
+    context: click.Context,
+    address: str,
+    name: str | None,
+    mode: str | None,
+    hide: str | None,
+    language: str | None,
+    numbers: tuple[str, ...],
+    sips: tuple[str, ...],
+) -> None:
+    """Change the account of ADDRESS; what is not named stays.
+
+    \b
+    Example:
+      mailgate account change ada@example.org --mode on-request
+    """
+    with desk(context) as d:
+        seen = _find(d, address)
+        first, *rest = seen.destinations
+        kept_sip = tuple(c for c in first.channels if c.kind is not Kind.TEL)
+        kept_tel = tuple(c for c in first.channels if c.kind is Kind.TEL)
+        region = d.config.gateway.region
+        channels = (
+            *(map(_sip, sips) if sips else kept_sip),
+            *((parse_number(n, region) for n in numbers) if numbers else kept_tel),
+        )
+        changed = replace(
+            seen,
+            display_name=name or seen.display_name,
+            mode=Mode(mode) if mode else seen.mode,
+            hide=Hide(hide) if hide else seen.hide,
+            language=language or seen.language,
+            destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
+        )
+        d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
+    console.print(f"Changed. Calls to {changed.display_name} lead to {', '.join(map(masked, channels))}.")
+
+
+@account.command()
+@click.argument("address")
+@click.confirmation_option(prompt="Remove the account? Its offers stay, and end at their time.")
+@click.pass_context
+def remove(context: click.Context, address: str) -> None:
+    """Remove the account of ADDRESS.
+
+    \b
+    Example:
+      mailgate account remove ada@example.org --yes
+    """
+    with desk(context) as d:
+        seen = _find(d, address)
+        d.store.transact_now(lambda rows: accounts.remove(rows, seen.account_id))
+    console.print(f"Removed the account of {', '.join(seen.addresses)}.")

@@ -1,0 +1,27 @@
+"""`mailgate check`: read the configuration and the keys as `serve` would."""
+
+from __future__ import annotations
+
+import click
+
+from mailgate import config as configuration
+from mailgate.cli.common import console, desk, find_config
+from mailgate.keyfiles import read_secret
+
+EPILOG = """\b
+Example:
+  mailgate --config /etc/mailgate/mailgate.toml check
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Say whether the configuration can be used; if not, name file, key and reason."""
+    path = find_config(context)
+    config = configuration.load(path)
+    read_secret(config.asterisk.secret_file)
+    for key in config.dkim.keys:
+        read_secret(key.key_file)
+    with desk(context):
+        console.print(f"{path}: good")

@@ -1,0 +1,223 @@
+"""The accept page: shows an offer, takes the press, shows the call.
+
+    GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
+    POST /a/{token}/call     the press → 303 to the page
+    GET  /a/{token}/events   the page's live stream (server-sent events)
+    GET  /static/{name}      style, script, icon; /healthz
+
+A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
+comes too late (a second press, another tab, a reloaded POST) leads to the page, which shows the true state.
+
+Answers: 404 for a text that we never made, 410 for an offer that has ended, 403 for a press without the page's
+nonce, 422 for a number that cannot be called, 413 for a body over 8 KiB; each a page in the reader's language.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from mailgate.calls.model import Channel
+from mailgate.errors import CallRefused
+from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.offers.view import View
+from mailgate.web.guard import Guard
+from mailgate.web.live import Streams
+from mailgate.web.nonce import Nonces, Verdict
+from mailgate.web.pages import Form, Pages, Reader
+from mailgate.web.request import TooLarge, read_form
+from mailgate.web.settings import WebSettings
+from tokens.errors import TokenError
+
+log = logging.getLogger(__name__)
+
+Dial = Callable[[str, str], Channel]
+"""`dial(number or "sip:" address as typed, region) -> Channel`; raises CallRefused. See mailgate.calls.dialling."""
+
+_NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
+
+
+def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callable[[], float] = time.time) -> FastAPI:
+    """The application. `now` gives UNIX seconds. `app.state.streams.close()` ends all live streams."""
+    nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
+    pages = Pages(settings, nonces, now)
+    accept = _AcceptPage(settings, offers, dial, pages, nonces)
+
+    async def static(request: Request) -> Response:
+        return pages.assets.answer(request.path_params["name"]) or accept.plain("not_found", 404, request.headers)
+
+    async def healthy(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return accept.plain("method" if status == 405 else "not_found", status, request.headers)
+
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: refused},
+        # plain routes: nothing here is an API, and FastAPI's injection would cost as much as the page
+        routes=[
+            Route("/a/{token}", accept.show, methods=["GET"]),
+            Route("/a/{token}/call", accept.press, methods=["POST"]),
+            Route("/a/{token}/call", accept.back, methods=["GET"]),
+            Route("/a/{token}/events", accept.events, methods=["GET"]),
+            Route("/static/{name}", static, methods=["GET"]),
+            Route("/healthz", healthy, methods=["GET"]),
+        ],
+    )
+    app.state.streams = accept.streams
+    app.add_middleware(
+        Guard,
+        frame_ancestors=settings.frame_ancestors,
+        failure_page=lambda headers: pages.plain("failure", pages.reader(headers.get("accept-language", ""))),
+    )
+    return app
+
+
+class _AcceptPage:
+    """The routes of one offer's page."""
+
+    def __init__(self, settings: WebSettings, offers: Offers, dial: Dial, pages: Pages, nonces: Nonces) -> None:
+        self._settings = settings
+        self._offers = offers
+        self._dial = dial
+        self._pages = pages
+        self._nonces = nonces
+        self._accepting: set[str] = set()
+        self.streams = Streams()
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def show(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        view = self._look(token)
+        if isinstance(view, str):
+            return self._worthless(view, request)
+        return self._page(token, view, self._reader(request, view), 410 if view.state in ENDED else 200)
+
+    async def back(self, request: Request) -> Response:
+        """Who reloads or bookmarks the address that a form was sent to gets the page."""
+        return self._to_page(request.path_params["token"])
+
+    async def events(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        view = self._look(token)
+        if isinstance(view, str):
+            return self._worthless(view, request)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type="text/event-stream")
+        reader = self._reader(request, view)
+        seen = request.headers.get("last-event-id", "") or request.query_params.get("seen", "")
+        stream = self.streams.follow(
+            self._watch(token), lambda news, more: self._pages.news(token, news, reader, more=more, seen=seen)
+        )
+        return StreamingResponse(stream, headers=headers, media_type="text/event-stream")
+
+    async def _watch(self, token: str) -> AsyncIterator[View]:
+        with suppress(UnknownOffer):  # withdrawn between look and watch
+            async for view in self._offers.watch(token):
+                yield view
+
+    # --- pressing -----------------------------------------------------------------------------------------------
+
+    async def press(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        try:
+            fields = await read_form(request)
+        except TooLarge:
+            return self.plain("too_large", 413, request.headers)
+        view = self._look(token)
+        if isinstance(view, str):
+            return self._worthless(view, request)
+        reader = self._reader(request, view)
+        if view.state in ENDED:
+            return self._page(token, view, reader, 410)
+        if view.in_call or view.offer_id in self._accepting:
+            return self._to_page(token)
+        form = self._typed(fields, reader)
+        verdict = self._nonces.check(fields.get("nonce", ""), token, view.attempts)
+        if verdict is not Verdict.GOOD or fields.get("subject"):  # `subject` is hidden: no person fills it in
+            notice = _NOTICES.get(verdict, "unsure")
+            log.info("press without a good page nonce", extra={"offer": view.offer_id, "verdict": verdict.value})
+            status = 200 if notice == "stale" else 403
+            return self._page(token, view, reader, status, form=form.noticing(notice))
+        # nothing is awaited between the check of the nonce and this mark: of many presses one goes on
+        self._accepting.add(view.offer_id)
+        try:
+            await self._offers.accept(token, self._channel(fields, form))
+        except CallRefused as error:
+            log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
+            wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
+            return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
+        except UnknownOffer:
+            return self._worthless("gone", request)
+        except IllegalTransition as error:
+            log.info("press came too late: %s", error, extra={"offer": view.offer_id})
+        finally:
+            self._accepting.discard(view.offer_id)
+        return self._to_page(token)
+
+    def _typed(self, fields: Mapping[str, str], reader: Reader) -> Form:
+        region = fields.get("region", "")
+        return Form(
+            region=region if region in self._pages.regions else reader.region,
+            number=fields.get("number", "")[:40],
+            sip=fields.get("sip", "")[:320] if self._settings.allow_sip else "",
+        )
+
+    def _channel(self, fields: Mapping[str, str], form: Form) -> Channel:
+        """Raises CallRefused."""
+        sip = self._settings.allow_sip and "sip" in fields
+        typed = (form.sip if sip else form.number).strip()
+        if not typed:
+            raise CallRefused("empty")
+        if sip:
+            return self._dial(f"sip:{typed[4:] if typed[:4].lower() == 'sip:' else typed}", form.region)
+        if typed[:4].lower() == "sip:":  # the number's field is no way around `allow_sip`
+            raise CallRefused("not-a-number")
+        return self._dial(typed, form.region)
+
+    # --- answers ------------------------------------------------------------------------------------------------
+
+    def _look(self, token: str) -> View | str:
+        """The view, or the name of the plain page where there is none."""
+        try:
+            return self._offers.look(token)
+        except TokenError:
+            return "not_found"
+        except UnknownOffer:
+            return "gone"
+
+    def _reader(self, request: Request, view: View) -> Reader:
+        return self._pages.reader(request.headers.get("accept-language", ""), view.language)
+
+    def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
+        return HTMLResponse(
+            self._pages.offer(token, view, reader, form), status_code=status, headers={"Vary": "Accept-Language"}
+        )
+
+    def _to_page(self, token: str) -> Response:
+        return RedirectResponse(self._pages.path(token), status_code=303)
+
+    def _worthless(self, kind: str, request: Request) -> Response:
+        return self.plain(kind, 404 if kind == "not_found" else 410, request.headers)
+
+    def plain(self, kind: str, status: int, headers: Headers) -> Response:
+        """A page of a title and a sentence; see Pages.plain."""
+        reader = self._pages.reader(headers.get("accept-language", ""))
+        return HTMLResponse(self._pages.plain(kind, reader), status_code=status)

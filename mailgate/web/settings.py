@@ -1,0 +1,41 @@
+"""What the pages need to know, read once from the configuration's `[web]` section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from tokens.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Settings of the accept page.
+
+    - `public_url`: what stands before `/a/…` in the coupons, without a slash at the end. A path in it is taken off
+      by the reverse proxy and put before every link here.
+    - `organisation`: who runs the gateway, as shown to offerees.
+    - `gateway_number`: E.164; the only number that an offeree ever sees, named before the call.
+    - `default_region`: ISO 3166-1 alpha-2, used where the browser's language names no country in `countries`.
+    - `countries`: regions to choose from; empty: all.
+    - `allow_sip`: whether the page asks for a SIP address, too; which ones may be called is the dialling rules' say.
+    - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
+    - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
+    - `time_zone`: IANA name, for the date until which an offer holds.
+    """
+
+    public_url: str
+    organisation: str
+    gateway_number: str
+    default_region: str
+    countries: tuple[str, ...] = ()
+    allow_sip: bool = False
+    keys: KeyRing = field(repr=False)
+    nonce_ttl_s: float = 1800.0
+    frame_ancestors: str = "'none'"
+    time_zone: str = "UTC"
+
+    @property
+    def base_path(self) -> str:
+        """The path of `public_url`, without a slash at the end; mostly empty."""
+        return urlsplit(self.public_url).path.rstrip("/")

@@ -1,0 +1,128 @@
+"""What a page tells of an offer: from the view to the names of texts and the steps of the call. Pure.
+
+Every state and every outcome leads to texts of its own; `key` changes exactly when the page must change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from mailgate.calls.model import Outcome
+from mailgate.offers.offer import ENDED, State
+from mailgate.offers.view import View
+
+RECENT_S = 3600.0
+"""How long an offer that is open again still tells of its latest call: who comes back later begins anew."""
+
+
+class Progress(Enum):
+    """Where a step of the call stands."""
+
+    DONE = "done"
+    NOW = "now"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of the progress; `name` is that of its text."""
+
+    name: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What to show. `title` and the others are names of texts, empty where there is nothing to say.
+
+    `talked_s` is how long both talked (connected: until now), None where they did not.
+    """
+
+    key: str
+    phase: str  # "offer", "call" or "over"
+    title: str
+    text: str = ""
+    advice: str = ""
+    steps: tuple[Step, ...] = ()
+    form: bool = False
+    again: bool = False
+    talked_s: int | None = None
+    good: bool = False
+
+
+_STEPS = ("calling_you", "press", "calling_them", "connected")
+
+
+def _reached(state: State) -> int | None:
+    """How many steps of the call lie behind; None where that is not known, or there is no call."""
+    match state:
+        case State.PLACING | State.OFFEREE_RINGING:
+            return 0
+        case State.OFFEREE_ASKED:
+            return 1
+        case State.DESTINATION_RINGING | State.DESTINATION_ASKED:
+            return 2
+        case State.CONNECTED:
+            return 3
+        case State.OPEN | State.UNSETTLED | State.USED | State.EXHAUSTED | State.REVOKED | State.EXPIRED:
+            return None
+        case _:
+            assert_never(state)
+
+
+def tell(view: View, now: float) -> Story:
+    """The story of an offer at a moment."""
+    key = f"{view.version}.{view.state.value}"
+    if view.in_call:
+        return _call(view, key, now)
+    recent = view.ended_at is not None and now - view.ended_at < RECENT_S
+    if view.outcome is not None and (recent or view.state in (State.USED, State.EXHAUSTED)):
+        return _over(view, view.outcome, key)
+    if view.state in ENDED:
+        return Story(
+            key=key, phase="over", title=f"state.{view.state.value}.title", text=f"state.{view.state.value}.text"
+        )
+    other = "" if view.destination_name == view.offeror_name else "_other"
+    return Story(key=key, phase="offer", title=f"offer.title{other}", text="offer.lead", form=view.may_accept)
+
+
+def _call(view: View, key: str, now: float) -> Story:
+    behind = _reached(view.state)
+    steps: tuple[Step, ...] = ()
+    if behind is not None:
+        steps = tuple(
+            Step(name=f"steps.{name}", progress=_progress(number, behind)) for number, name in enumerate(_STEPS)
+        )
+    talked = view.state is State.CONNECTED and view.bridged_at is not None
+    return Story(
+        key=key,
+        phase="call",
+        title=f"state.{view.state.value}.title",
+        text=f"state.{view.state.value}.text",
+        steps=steps,
+        talked_s=max(0, int(now - (view.bridged_at or now))) if talked else None,
+        good=view.state is State.CONNECTED,
+    )
+
+
+def _progress(number: int, behind: int) -> Progress:
+    if number == behind:
+        return Progress.NOW
+    return Progress.DONE if number < behind else Progress.NEXT
+
+
+def _over(view: View, outcome: Outcome, key: str) -> Story:
+    completed = outcome is Outcome.COMPLETED
+    return Story(
+        key=key,
+        phase="over",
+        title=f"outcome.{outcome.value}.title",
+        text=f"outcome.{outcome.value}.text",
+        advice=f"outcome.{outcome.value}.next" if view.may_accept else f"state.{view.state.value}.after",
+        form=view.may_accept,
+        again=True,
+        talked_s=round(view.bridged_s) if completed else None,
+        good=completed,
+    )

@@ -1,0 +1,202 @@
+"""A telephone on the demo's page: what it shows, what it hears, its buttons, and an owner who may answer by itself.
+
+A `Telephone` is reached in two ways: by its number, which the telephone network behind the trunk rings, and by its
+SIP user. It sees only what SIP and RTP bring to it; nothing is asked of mailgate. Times in seconds.
+Known limits: shows the newest call only; a second one that comes meanwhile is told that the line is busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lab.phone import Behaviour, Call, Phone, Reject, Ring
+
+State = Literal["idle", "ringing", "talking", "over"]
+
+_ANSWERS_AFTER_S = 1.6
+_PRESSES_AFTER_S = 3.2
+"""Long enough to hear who offers the call, short enough to watch."""
+_SHOWN_AFTERWARDS_S = 12.0
+_RINGBACK = (440, 480)  # what Asterisk plays to who waits (indications.conf)
+_CLEAR = 0.6  # share of the power at one frequency, from which on it is that tone
+_AUDIBLE = 0.12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """What the page shows of a telephone. `level` is 0 to 1; `hears` names who or what, empty: silence."""
+
+    name: str
+    number: str
+    state: State
+    caller: str = ""
+    network: str = ""
+    seconds: float = 0.0
+    level: float = 0.0
+    hears: str = ""
+    pressed: str = ""
+    ended: str = ""
+    by_itself: bool = False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Telephone:
+    """`key` is its SIP user, too. `voices`: name → tone of everybody who might be at the other end."""
+
+    key: str
+    name: str
+    number: str
+    network: Phone
+    device: Phone
+    voices: Mapping[str, int]
+    by_itself: bool = False
+    pressed: str = ""
+    _pressed_for: str = ""
+    _ended: dict[str, float] = field(default_factory=dict)
+
+    # --- the calls that come ----------------------------------------------------------------------------------
+    def _calls(self) -> list[tuple[Call, str]]:
+        at_number = [(c, "telephone network") for c in self.network.calls if c.number == self.number]
+        return sorted(at_number + [(c, "SIP") for c in self.device.calls], key=lambda entry: entry[0].invited_at)
+
+    @property
+    def call(self) -> Call | None:
+        """The call that the telephone shows: the newest one."""
+        calls = self._calls()
+        return calls[-1][0] if calls else None
+
+    def behaviour(self) -> Behaviour:
+        """What the telephone does by itself when it is called: it rings, or says that it is busy."""
+        talking = any(call.state == "up" for call, _ in self._calls())
+        return Reject(code=486) if talking else Ring()
+
+    # --- buttons ------------------------------------------------------------------------------------------------
+    def answer(self) -> None:
+        if (call := self.call) is not None:
+            self._owner_of(call).answer(call)
+
+    def hang_up(self) -> None:
+        """Ends the call, or turns it down where it only rings."""
+        if (call := self.call) is None:
+            return
+        if call.state == "up":
+            self._owner_of(call).hang_up(call)
+        else:
+            self._owner_of(call).reject(call)
+
+    def press(self, key: str) -> None:
+        """One key of the keypad, as a telephone event (RFC 4733). Raises ValueError for what is no key."""
+        if not re.fullmatch(r"[0-9*#]", key):
+            raise ValueError("not a key of a telephone")
+        if (call := self.call) is not None and call.state == "up":
+            self._new_call(call)
+            self.pressed += key
+            call.rtp.press(key)
+
+    def _owner_of(self, call: Call) -> Phone:
+        return self.network if call in self.network.calls else self.device
+
+    def _new_call(self, call: Call) -> None:
+        if self._pressed_for != call.call_id:
+            self._pressed_for, self.pressed = call.call_id, ""
+
+    # --- its owner ------------------------------------------------------------------------------------------------
+    async def attend(self) -> None:
+        """Answers and presses 1, for as long as `by_itself` is set. Runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(0.1)
+            call = self.call
+            if not self.by_itself or call is None:
+                continue
+            now = time.monotonic()
+            if call.state == "ringing" and now - call.invited_at > _ANSWERS_AFTER_S:
+                self.answer()
+            elif call.state == "up" and now - call.answered_at > _PRESSES_AFTER_S:
+                self._new_call(call)
+                if not self.pressed:
+                    self.press("1")
+
+    # --- what it shows --------------------------------------------------------------------------------------------
+    def display(self) -> Display:
+        calls = self._calls()
+        bare = Display(name=self.name, number=self.number, state="idle", by_itself=self.by_itself)
+        if not calls:
+            return bare
+        call, network = calls[-1]
+        now = time.monotonic()
+        self._new_call(call)
+        if call.over.is_set():
+            since = now - self._ended.setdefault(call.call_id, now)
+            if since > _SHOWN_AFTERWARDS_S:
+                return bare
+            return self._showing(call, network, "over", self._talked(call), ended=_ending(call))
+        if call.state == "up":
+            level = loudness(call)
+            hears = self._recognise(call) if level > _AUDIBLE else ""
+            return self._showing(call, network, "talking", now - call.answered_at, level=level, hears=hears)
+        return self._showing(call, network, "ringing", now - call.invited_at)
+
+    def _showing(
+        self,
+        call: Call,
+        network: str,
+        state: State,
+        seconds: float,
+        *,
+        level: float = 0,
+        hears: str = "",
+        ended: str = "",
+    ) -> Display:
+        return Display(
+            name=self.name,
+            number=self.number,
+            state=state,
+            caller=caller_id(call),
+            network=network,
+            seconds=seconds,
+            level=level,
+            hears=hears,
+            pressed=self.pressed,
+            ended=ended,
+            by_itself=self.by_itself,
+        )
+
+    def _talked(self, call: Call) -> float:
+        return self._ended[call.call_id] - call.answered_at if call.answered_at else 0.0
+
+    def _recognise(self, call: Call) -> str:
+        shares = call.rtp.tones(*self.voices.values(), *_RINGBACK, seconds=0.3)
+        for name, hertz in self.voices.items():
+            if shares[hertz] > _CLEAR:
+                return name
+        return "a ringing tone" if sum(shares[f] for f in _RINGBACK) > _CLEAR else "a voice"
+
+
+def loudness(call: Call) -> float:
+    """How loud the last tenth of a second was, 0 to 1. Mu-law octets are a logarithmic scale already (G.711)."""
+    heard = call.rtp.heard[-800:]
+    return sum(~octet & 0x7F for octet in heard) / len(heard) / 127 if heard else 0.0
+
+
+def caller_id(call: Call) -> str:
+    """What the display shows: name and number of the From field, as the network passed them on (RFC 3261, 20.20)."""
+    name, _, address = call.caller_id.rpartition("<")
+    user = re.sub(r"sips?:|[@;>].*", "", address.strip())
+    return " ".join(part for part in (name.strip(' "'), user) if part)
+
+
+def _ending(call: Call) -> str:
+    match call.state:
+        case "hung up":
+            return "hung up"
+        case "cancelled":
+            return "stopped ringing"
+        case state if state.startswith("rejected"):
+            return "declined"
+        case _:
+            return "the other side hung up"

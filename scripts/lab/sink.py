@@ -1,0 +1,91 @@
+"""A next hop that takes every message and shows it to a function. For tests and benches, loopback only.
+
+Written apart from mailgate's own server, so that neither hides the other's mistakes: content must reach it with CRLF
+line ends only, dot-stuffed, after a complete dialogue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+_END = b"\r\n.\r\n"
+_OFFERS = (b"PIPELINING", b"SIZE 0", b"8BITMIME", b"SMTPUTF8", b"DSN")
+_EHLO = b"250-sink\r\n" + b"".join(b"250-%s\r\n" % offer for offer in _OFFERS) + b"250 ENHANCEDSTATUSCODES\r\n"
+
+
+class Taken(NamedTuple):
+    """A message as it came: `mail` and `rcpt` are the whole commands, `content` is unstuffed."""
+
+    mail: str
+    rcpt: tuple[str, ...]
+    content: bytes
+
+
+class Sink(asyncio.Protocol):
+    """One connection. `taken` is called for each message; what it raises becomes 554."""
+
+    def __init__(self, taken: Callable[[Taken], None]) -> None:
+        self._taken = taken
+        self._buffer = b""
+        self._chunks: list[bytes] | None = None
+        self._mail = ""
+        self._rcpt: list[str] = []
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
+        self._transport.write(b"220 sink ESMTP\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._chunks is not None:
+            self._chunks.append(data)
+            last = data if len(data) >= len(_END) else b"".join(self._chunks[-5:])
+            if not last.endswith(_END):  # nobody may pipeline behind the end of DATA (RFC 2920, 3.1)
+                return
+            content = b"".join(self._chunks)
+            self._chunks = None
+            self._transport.write(self._finish(content))
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\r\n")
+        self._transport.write(b"".join(map(self._answer, lines)))
+        if self._chunks is not None:
+            rest, self._buffer = self._buffer, b""
+            if rest:
+                self.data_received(rest)
+
+    def _answer(self, line: bytes) -> bytes:
+        verb = line[:4].upper()
+        if verb == b"MAIL":
+            self._mail, self._rcpt = line.decode(), []
+        elif verb == b"RCPT":
+            self._rcpt.append(line.decode())
+        elif verb == b"DATA":
+            self._chunks = [b"\r\n"]
+            return b"354 go on\r\n"
+        elif verb in (b"EHLO", b"HELO"):
+            return _EHLO
+        elif verb == b"QUIT":
+            assert self._transport is not None
+            self._transport.write(b"221 bye\r\n")
+            self._transport.close()
+            return b""
+        elif verb not in (b"RSET", b"NOOP"):
+            return b"500 5.5.1 what?\r\n"
+        return b"250 2.0.0 ok\r\n"
+
+    def _finish(self, wire: bytes) -> bytes:
+        content = wire[2:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")
+        try:
+            self._taken(Taken(self._mail, tuple(self._rcpt), content))
+        except ValueError as error:
+            return b"554 5.6.0 %s\r\n" % str(error).encode()
+        return b"250 2.0.0 taken\r\n"
+
+
+async def start(taken: Callable[[Taken], None], host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
+    """Listen; the port is `server.sockets[0].getsockname()[1]`."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: Sink(taken), host, port, backlog=512)

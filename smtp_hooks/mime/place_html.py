@@ -1,0 +1,385 @@
+"""Where the block goes in a text/html body.
+
+A document and a placement → a character offset between two tags where a `<div>` may stand: inside the body, not within
+a table, link, list, quote, comment, script or style, nor within an element that is not shown. Above the mark that a
+mail program puts round an earlier message or a signature, else at the end of the body; where neither is safe, before
+the outermost element that makes it unsafe; where that is not to be had, at the top of the body.
+
+There is no HTML parser on the usual way. Names of tags are counted up to the place: where all that matters are closed,
+only the open `<div>`s are looked at. Otherwise the tags are walked one by one, with the rules of the HTML standard that
+matter here (void elements, raw text, implied ends).
+
+Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+
+from smtp_hooks.mime.model import Placement
+from smtp_hooks.mime.quotes import HTML_EARLIER, HTML_MARK, HTML_RULE, QUOTING_BLOCK
+
+MAX_WALK = 20_000
+MAX_TAG = 4_096  # characters of a tag that is read with care; a longer one (an image within the page) ends at its `>`
+_BODY = re.compile(r"<body(?=[\s>/])", re.IGNORECASE)
+_END = re.compile(r"</body\s*+>(?=\s*+(?:</html\s*+>)?\s*+\Z)|</html\s*+>(?=\s*+\Z)", re.IGNORECASE)
+_LEADING = re.compile(  # what belongs to the head, or stands before it
+    r"(?:\s++|<!--(?:(?!-->).)*+-->|<!doctype[^>]*+>|<\?[^>]*+>|</?(?:html|head|meta|base|link)(?=[\s>/])[^>]*+>"
+    r"|<(?P<raw>title|style|script)(?=[\s>])[^>]*+>(?:(?!</(?P=raw)).)*+</(?P=raw)\s*+>)*+",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMES = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
+_DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
+_HIDING = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|max-height\s*:\s*0(?![.\d])"
+    r"|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])|(?<![-\w])(?:width|height)\s*:\s*0(?:px)?\s*(?:[;\"']|\Z)"
+    r"|(?<![-\w])hidden(?![-\w])",
+    re.IGNORECASE,
+)
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
+_RAW = frozenset(
+    ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript", "plaintext"]
+)
+_FLOW = frozenset(
+    [
+        "html",
+        "body",
+        "div",
+        "center",
+        "section",
+        "article",
+        "main",
+        "header",
+        "footer",
+        "font",
+        "b",
+        "i",
+        "u",
+        "em",
+        "strong",
+        "small",
+        "big",
+        "span",
+    ]
+)
+"""Elements in which a `<div>` may stand and be seen; everything else makes a place unsafe."""
+_BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "ul",
+    ]
+)
+_BOXES = ("div", "center", "section", "article", "main")
+_HARMLESS = _VOID | frozenset(
+    (
+        *_BOXES,
+        *[
+            "p",
+            "b",
+            "i",
+            "u",
+            "em",
+            "strong",
+            "small",
+            "big",
+            "o",
+            "html",
+            "body",
+            "head",
+            "li",
+            "td",
+            "tr",
+            "th",
+            "tbody",
+        ],
+    )
+)
+"""Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
+
+
+@dataclass(slots=True)
+class _Open:
+    name: str
+    start: int
+    attributes: str
+
+
+def place(text: str, placement: Placement) -> int | None:
+    """The offset where the block goes, or None where no place is safe."""
+    top = _top(text)
+    if text.startswith(("<frameset", "<FRAMESET"), top):
+        return None
+    end = _bottom(text, top)
+    candidates = [end]
+    if placement is Placement.TOP:
+        candidates = []
+    elif placement is Placement.BEFORE_QUOTE:
+        mark = _mark(text, top, end)
+        if mark is not None:
+            candidates = [mark, end]
+    for at in candidates:
+        safe = _make_safe(text, top, at)
+        if safe is not None:
+            return safe
+    return top
+
+
+def _top(text: str) -> int:
+    """Where the content of the body starts."""
+    for match in islice(_BODY.finditer(text), 10):
+        outside = _without_comments(text[: match.start()])
+        tag = _TAG.match(text, match.start(), min(len(text), match.start() + MAX_TAG))
+        if outside is not None and tag and _closed(outside, "style") and _closed(outside, "script"):
+            return tag.end()
+    leading = _LEADING.match(text)
+    return leading.end() if leading else 0
+
+
+def _closed(text: str, name: str) -> bool:
+    lower = text.lower()
+    return lower.count("<" + name) == lower.count("</" + name)
+
+
+def _bottom(text: str, top: int) -> int:
+    """Where the content of the body ends: before the last `</body>`, if nothing but `</html>` follows."""
+    at = max(text.rfind("</body"), text.rfind("</BODY"), text.rfind("</Body"))
+    match = _END.match(text, at) if at >= top else None
+    if match is None:
+        at = max(text.rfind("</html"), text.rfind("</HTML"), text.rfind("</Html"))
+        match = _END.match(text, at) if at >= top else None
+    return match.start() if match is not None else len(text)
+
+
+def _mark(text: str, top: int, end: int) -> int | None:
+    """The start of the first tag that opens an earlier message or the signature, if words stand above it."""
+    found = end
+    match = HTML_MARK.search(text, top, end)
+    while match is not None:
+        start = _tag_start(text, top, match.start())
+        if start is not None:
+            found = start
+            break
+        match = HTML_MARK.search(text, match.end(), end)
+    rule = text.find(HTML_RULE, top, found)
+    if rule >= 0:
+        found = _tag_start(text, top, rule) or found
+    for name in ("<blockquote", "<BLOCKQUOTE"):
+        at = text.find(name, top, found)
+        while at >= 0:
+            if QUOTING_BLOCK.match(text, at + len(name)):
+                found = at
+                break
+            at = text.find(name, at + 1, found)
+    if found == end or not _shows_words(text, top, found):
+        return None
+    return found
+
+
+def _tag_start(text: str, top: int, at: int) -> int | None:
+    """The start of the tag within which `at` lies, or None where it lies in none."""
+    start = text.rfind("<", max(top, at - MAX_TAG), at)
+    if start < 0 or text.find(">", start, at) >= 0 or not text[start + 1 : start + 2].isalpha():
+        return None
+    return start
+
+
+_FIRST_WORDS = re.compile(r"\s*+[^<\s]")
+_WORDS = re.compile(r">(?:\s|&nbsp;|&#160;)*+[^<\s]")
+
+
+def _shows_words(text: str, start: int, end: int) -> bool:
+    """Whether there is text, or an image, between the two offsets."""
+    if start == 0 and _FIRST_WORDS.match(text, 0, end):
+        return True
+    return bool(_WORDS.search(text, max(start - 1, 0), end)) or "<img" in text[start:end]
+
+
+def _without_comments(text: str) -> str | None:
+    """The text without its comments, or None where one stays open. Linear, whatever the text."""
+    if "<!--" not in text:
+        return text
+    pieces = text.split("<!--")
+    out = [pieces[0]]
+    is_open = False
+    for piece in pieces[1:]:
+        if not is_open and piece.startswith((">", "->")):
+            out.append(piece.split(">", 1)[1])
+            continue
+        _, mark, rest = piece.partition("-->")
+        is_open = not mark
+        if mark:
+            out.append(rest)
+    return None if is_open else "".join(out)
+
+
+def _make_safe(text: str, top: int, at: int) -> int | None:
+    """`at`, or an offset before it that is safe, or None."""
+    region = _without_comments(text[top:at])
+    if region is None:
+        return None
+    balance = _balance(region)
+    if any(number and name not in _HARMLESS for name, number in balance.items()):
+        return _walk(text, top, at)
+    if balance["p"] > 0 and not _closes_p(text, at):
+        return _walk(text, top, at)
+    if any(balance[name] for name in _BOXES) and _in_bad_box(region):
+        return _walk(text, top, at)
+    return at
+
+
+def _balance(region: str) -> Counter[str]:
+    """How much oftener each element is opened than closed."""
+    balance: Counter[str] = Counter()
+    for name, number in Counter(_NAMES.findall(region)).items():
+        lower = name.lower()
+        if lower.startswith("/"):
+            balance[lower[1:]] -= number
+        else:
+            balance[lower] += number
+    return balance
+
+
+def _in_bad_box(region: str) -> bool:
+    """Whether a `<div>` (or the like) that is open at the end of region hides or quotes."""
+    stack: list[str] = []
+    for closing, attributes in _DIVS.findall(region):
+        if not closing:
+            stack.append(attributes)
+        elif stack:
+            stack.pop()
+    return any(_HIDING.search(a) or HTML_EARLIER.search(a) for a in stack)
+
+
+def _walk(text: str, top: int, at: int) -> int | None:
+    """Walks all tags from top to at; gives back at, or the start of the outermost open element that is unsafe."""
+    stack = _open_elements(text, top, at)
+    if stack is None:
+        return None
+    for element in stack:
+        if element.name not in _FLOW and not (element.name == "p" and _closes_p(text, at)):
+            return element.start
+        if _HIDING.search(element.attributes) or HTML_EARLIER.search(element.attributes):
+            return element.start
+    return at
+
+
+def _closes_p(text: str, at: int) -> bool:
+    """Whether what follows ends an open paragraph anyway, so that a `<div>` before it changes nothing."""
+    rest = text[at : at + 200].lstrip()
+    match = _TAG.match(rest)
+    if not rest:
+        return True
+    if match is None:
+        return False
+    name = match[2].lower()
+    return name in ("body", "html") if match[1] else name in _BLOCKS and name != "table"
+
+
+def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
+    """The elements open at `at`, outermost first; None where it falls into a tag, a comment or raw text."""
+    stack: list[_Open] = []
+    position = top
+    for _ in range(MAX_WALK):
+        position = text.find("<", position, at)
+        if position < 0:
+            return stack
+        if text.startswith("<!--", position):
+            end = text.find("-->", position + 2, at)
+            if end < 0:
+                return None
+            position = end + 3
+            continue
+        match = _TAG.match(text, position, min(at, position + MAX_TAG))
+        if match is None:
+            if text[position + 1 : position + 2] in ("!", "?", "/") or text[position + 1 : position + 2].isalpha():
+                end = text.find(">", position, at)
+                if end < 0:
+                    return None
+                position = end + 1
+            else:
+                position += 1
+            continue
+        position = match.end()
+        name = match[2].lower()
+        if match[1]:
+            _close(stack, name)
+            continue
+        if name in _VOID or (match[3].endswith("/") and ":" in name):
+            continue
+        if name in _RAW:
+            end = _raw_end(text, name, position, at)
+            if end < 0:
+                return None
+            position = end
+            continue
+        _imply_ends(stack, name)
+        stack.append(_Open(name, match.start(), match[3]))
+    return None
+
+
+def _raw_end(text: str, name: str, start: int, at: int) -> int:
+    match = re.compile(rf"</{re.escape(name)}(?=[\s>/])[^>]*+>", re.IGNORECASE).search(text, start, at)
+    return match.end() if match else -1
+
+
+def _imply_ends(stack: list[_Open], name: str) -> None:
+    """Ends that the standard implies: of a paragraph before a block, of cells, rows and items before their next."""
+    top = stack[-1].name if stack else ""
+    if (
+        (name in _BLOCKS and top == "p")
+        or (name == "li" and top == "li")
+        or (name in ("dt", "dd") and top in ("dt", "dd"))
+        or (name in ("td", "th") and top in ("td", "th"))
+        or (name == "option" and top == "option")
+    ):
+        stack.pop()
+    elif name in ("tr", "tbody", "tfoot"):
+        while stack and stack[-1].name in ("td", "th", "tr") and stack[-1].name != "table":
+            stack.pop()
+
+
+def _close(stack: list[_Open], name: str) -> None:
+    """An end tag closes the innermost element of its name, and what is open within; a stray one nothing."""
+    if name in ("body", "html"):
+        return
+    for index in range(len(stack) - 1, max(-1, len(stack) - 400), -1):
+        if stack[index].name == name:
+            del stack[index:]
+            return
+        if stack[index].name in ("table", "td", "th") and name not in ("table", "tr", "tbody", "thead", "tfoot"):
+            return  # a cell keeps stray end tags in

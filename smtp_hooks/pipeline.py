@@ -1,0 +1,233 @@
+"""A message's way through the gateway: decide, locate, open the offer, splice, sign, hand over.
+
+`Offering` wraps the next hop: to the server it looks like one. Policy, surgery and signature are pure; accounts and
+offers come in through the `Desk`, which somebody else implements. What happens to each message has a name, which
+`Desk.note` is told.
+
+Order, and why: the decision and the place in the message come before the offer, so that no offer is made for a
+message that cannot carry it; the offer is durable before the message moves on; where the next hop then refuses the
+message, the offer is taken away again. The next hop's reply is the client's.
+
+Doubt means untouched: whatever goes wrong while an offer is being made, the message passes as it came, unless the
+account or the configuration wants it kept back (451).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from smtp_hooks import mime
+from smtp_hooks.dkim import Unsignable
+from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.mime import Addition, Site, Unsuitable
+from smtp_hooks.numbers import Redactor
+from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
+from smtp_hooks.protocol import Capabilities
+from smtp_hooks.transaction import NextHop, Transaction
+
+log = logging.getLogger(__name__)
+
+TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be made just now, try again later")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coupon:
+    """A durable offer: its id, and the link that goes into the message."""
+
+    offer_id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What became of a message. `name` is `offered`, `passed`, `refused` or `fault`; `reason` a stable name."""
+
+    name: Literal["offered", "passed", "refused", "fault"]
+    reason: str = ""
+    offer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offeror:
+    """The account that a message is sent for. `redactor` finds its numbers; None where it has none."""
+
+    account_id: str
+    sender: Sender
+    redactor: Redactor | None = None
+
+
+class Desk(Protocol):
+    """What the pipeline needs of those who know accounts, offers and keys."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the policy knows of this gateway."""
+
+    def offeror(self, envelope: Envelope) -> Offeror | None:
+        """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
+
+    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
+        """A new offer to that address, durable when this returns."""
+
+    async def withdraw(self, coupon: Coupon) -> None:
+        """The message did not go out: the offer is to be as if it had never been."""
+
+    def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
+        """What goes into the message."""
+
+    def finish(self, message: bytes, reverse_path: str) -> bytes:
+        """The changed message with Date and Message-ID, our trace, and its signature. Raises Unsignable."""
+
+    def note(self, decision: Decision) -> None:
+        """For log and metrics."""
+
+
+_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,250}>)", re.IGNORECASE | re.MULTILINE)
+
+
+def message_id(message: bytes) -> str:
+    """The Message-ID with its brackets (RFC 5322, 3.6.4); empty where there is none that can be read."""
+    end = message.find(b"\r\n\r\n")
+    found = _MESSAGE_ID.search(message, 0, end if end >= 0 else len(message))
+    return found[1].decode("ascii") if found else ""
+
+
+class Offering:
+    """A next hop that puts an offer into each message that gets one."""
+
+    def __init__(self, next_hop: NextHop, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass") -> None:
+        self._next_hop = next_hop
+        self._desk = desk
+        self._on_fault = on_fault
+
+    async def capabilities(self) -> Capabilities:
+        return await self._next_hop.capabilities()
+
+    async def begin(self, envelope: Envelope) -> Transaction:
+        return _OfferingTransaction(envelope, await self._next_hop.begin(envelope), self)
+
+    async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
+        """Send the message on, with an offer where it gets one; the reply for the client."""
+        offeror: Offeror | None = None
+        try:
+            offeror = self._desk.offeror(envelope)
+            changed = await self._changed(envelope, message, offeror)
+        except Exception:
+            log.exception("making an offer failed")
+            self._desk.note(Decision(name="fault"))
+            if self._on_fault == "tempfail" or (offeror is not None and _must_hide(offeror)):
+                await inner.abort()
+                return TRY_LATER
+            changed = message
+        match changed:
+            case Reply():
+                await inner.abort()
+                return changed
+            case bytes():
+                return await inner.data(changed)
+            case (new, coupon):
+                reply = await inner.data(new)
+                if not reply.accepted:
+                    await self._withdraw(coupon)
+                return reply
+
+    async def _changed(
+        self, envelope: Envelope, message: bytes, offeror: Offeror | None
+    ) -> bytes | Reply | tuple[bytes, Coupon]:
+        desk = self._desk
+        decision = decide(envelope, message, offeror.sender if offeror else None, desk.facts)
+        match decision:
+            case Refuse(reply=reply):
+                desk.note(Decision(name="refused", reason="policy"))
+                return reply
+            case Pass(reason=reason):
+                return self._untouched(message, offeror, reason.value)
+            case Invite(offerees=offerees):
+                pass
+        assert offeror is not None  # nobody's message passes
+        if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
+            return self._untouched(message, offeror, "several-recipients")
+        site = mime.locate(message)
+        if isinstance(site, Unsuitable):
+            return self._untouched(message, offeror, site.reason.value)
+        coupon = await desk.open(offeror, offerees[0].address, message_id(message))
+        try:
+            return await self._spliced(envelope, message, offeror, site, coupon)
+        except BaseException:
+            await self._withdraw(coupon)
+            raise
+
+    async def _spliced(
+        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon
+    ) -> bytes | Reply | tuple[bytes, Coupon]:
+        desk = self._desk
+        spliced = mime.splice(
+            message,
+            site,
+            desk.addition(offeror, coupon),
+            redactor=offeror.redactor,
+            eight_bit=(await self._next_hop.capabilities()).eight_bit,
+        )
+        if isinstance(spliced, Unsuitable):
+            await self._withdraw(coupon)
+            return self._untouched(message, offeror, spliced.reason.value)
+        if spliced.remaining and _must_hide(offeror):
+            await self._withdraw(coupon)
+            return self._exposed(spliced.remaining)
+        try:
+            finished = desk.finish(spliced.message, envelope.reverse_path)
+        except Unsignable as error:
+            await self._withdraw(coupon)
+            log.info("message cannot be signed, so it is not changed: %s", error)
+            return self._untouched(message, offeror, "unsignable")
+        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
+        return finished, coupon
+
+    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> bytes | Reply:
+        """A message that is not changed goes as it came, unless it shows a number that must be hidden."""
+        if offeror is not None and _must_hide(offeror) and offeror.redactor is not None:
+            showing = mime.exposed(message, offeror.redactor)
+            if showing:
+                return self._exposed(showing)
+        self._desk.note(Decision(name="passed", reason=reason))
+        return message
+
+    def _exposed(self, where: tuple[str, ...]) -> Reply:
+        self._desk.note(Decision(name="refused", reason="shows-number"))
+        return refuse_exposed(where).reply
+
+    async def _withdraw(self, coupon: Coupon) -> None:
+        try:
+            await self._desk.withdraw(coupon)
+        except Exception:
+            log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
+
+
+def _must_hide(offeror: Offeror) -> bool:
+    return offeror.sender.hide is Hide.REQUIRED
+
+
+class _OfferingTransaction:
+    """Mirrors the client's transaction, and remembers which recipients the next hop has accepted."""
+
+    def __init__(self, envelope: Envelope, inner: Transaction, offering: Offering) -> None:
+        self._envelope = envelope
+        self._inner = inner
+        self._offering = offering
+        self._accepted: list[Recipient] = []
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        reply = await self._inner.rcpt(recipient)
+        if reply.accepted:
+            self._accepted.append(recipient)
+        return reply
+
+    async def data(self, message: bytes) -> Reply:
+        envelope = replace(self._envelope, recipients=tuple(self._accepted))
+        return await self._offering.hand_over(envelope, message, self._inner)
+
+    async def abort(self) -> None:
+        await self._inner.abort()

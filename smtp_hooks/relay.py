@@ -1,0 +1,384 @@
+"""The next hop: a pipelining SMTP client with connections kept alive.
+
+A transaction takes a connection at its first recipient and sends MAIL and RCPT together; the next hop's replies are
+the client's. A kept connection that turns out to be dead is replaced once, and only before DATA. Refused, timed-out
+and broken connections and 421 become 451 4.4.1 (or 4.4.2), never an exception; after DATA nothing is sent again: the
+client's queue does that.
+
+Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 1870, 6152, 6531, 3461 (parameters passed on); Postfix's XFORWARD.
+Time-outs by RFC 5321, 4.5.3.2.
+
+Known limits: one next hop; no STARTTLS, no AUTH; no CHUNKING.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from smtp_hooks.commands import to_xtext
+from smtp_hooks.content import DATA_END, stuff, unclean
+from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.protocol import (
+    ASSUMED,
+    Capabilities,
+    ProtocolError,
+    ReplyReader,
+    mail_command,
+    rcpt_command,
+)
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE = Reply(code=451, enhanced="4.4.1", text="The next hop does not answer, try again later")
+LOST = Reply(code=451, enhanced="4.4.2", text="The connection to the next hop was lost, try again later")
+LACKING = Reply(code=451, enhanced="4.3.5", text="The next hop lacks an extension that the message needs")
+TOO_LARGE = Reply(code=552, enhanced="5.3.4", text="Message too large for the next hop")
+UNCLEAN = Reply(code=550, enhanced="5.5.2", text="Bare CR, bare LF or NUL in message content")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """Where the next hop is, and how long to wait for it (seconds)."""
+
+    host: str
+    port: int = 25
+    helo: str = "localhost"
+    connections: int = 100
+    connect_timeout_s: float = 30
+    command_timeout_s: float = 300
+    data_timeout_s: float = 600
+    idle_s: float = 20  # below smtpd_timeout of any next hop; Postfix under stress has 10, which costs one retry
+
+
+_MAX_COMMAND = 510  # RFC 5321, 4.5.3.1.4, without CRLF
+
+
+class _Lost(Exception):
+    """The connection cannot be used any more."""
+
+
+class _Late(_Lost):
+    """The next hop did not answer in time."""
+
+
+class _Connection(asyncio.Protocol):
+    """One session with the next hop. Replies come in the order of the commands."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.capabilities = Capabilities()
+        self.dirty = False  # a transaction was begun and not ended: RSET goes before the next one
+        self.used = False
+        self.closed = False
+        self.idle_handle: asyncio.TimerHandle | None = None
+        self._loop = loop
+        self._reader = ReplyReader()
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._replies.extend(self._reader.feed(data))
+        except ProtocolError:
+            log.warning("next hop sends no SMTP", extra={"action": "relay-protocol"})
+            self.close()
+        if self.idle_handle is not None:  # nothing was asked: a farewell such as 421, or nonsense
+            self.close()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self.closed = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """At once, without QUIT: the next hop forgets what was not acknowledged."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def quit(self) -> None:
+        """Politely, from idleness."""
+        if self._transport is not None and not self.closed:
+            self.closed = True
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Raises _Lost."""
+        if self.closed or self._transport is None:
+            raise _Lost
+        self._transport.writelines(chunks)
+
+    async def reply(self, timeout_s: float) -> Reply:
+        """The next reply. Raises _Lost when the connection ends or the time is over."""
+        deadline = self._loop.time() + timeout_s
+        while not self._replies:
+            if self.closed:
+                raise _Lost
+            self._waiter = self._loop.create_future()
+            handle = self._loop.call_at(deadline, self._wake)
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self.close()
+                raise
+            finally:
+                handle.cancel()
+                self._waiter = None
+            if not self._replies and self._loop.time() >= deadline:
+                self.close()
+                raise _Late
+        return self._replies.popleft()
+
+    async def exchange(self, commands: Sequence[str], timeout_s: float) -> list[Reply]:
+        """Send commands, together where the hop pipelines, and return a reply for each. Raises _Lost."""
+        lines = [command.encode() + b"\r\n" for command in commands]
+        if self.capabilities.pipelining:
+            self.write([b"".join(lines)])
+            return [await self.reply(timeout_s) for _ in lines]
+        replies = []
+        for line in lines:
+            self.write([line])
+            replies.append(await self.reply(timeout_s))
+        return replies
+
+
+class Relay:
+    """The next hop. `await relay.begin(envelope)` gives a transaction; `close()` ends the kept connections."""
+
+    def __init__(self, settings: RelaySettings) -> None:
+        self._settings = settings
+        self._idle: list[_Connection] = []
+        self._places = asyncio.Semaphore(settings.connections)
+        self._capabilities: Capabilities | None = None
+        self._closed = False
+
+    async def capabilities(self) -> Capabilities:
+        """What the next hop last offered; asks it if it was never asked; `ASSUMED` while it cannot be reached."""
+        if self._capabilities is None:
+            try:
+                self.release(await self.acquire(fresh=True))
+            except _Lost:
+                return ASSUMED
+        return self._capabilities or ASSUMED
+
+    async def begin(self, envelope: Envelope) -> RelayTransaction:
+        """A transaction; the next hop hears of it with the first recipient."""
+        return RelayTransaction(self, self._settings, envelope)
+
+    async def close(self) -> None:
+        """End idle connections; those of transactions under way end when given back."""
+        self._closed = True
+        for connection in self._idle:
+            self._wake_up(connection)
+            connection.quit()
+        self._idle.clear()
+
+    async def acquire(self, *, fresh: bool = False) -> _Connection:
+        """A kept connection, or a new one. Raises _Lost."""
+        try:
+            if self._places.locked():  # a time-out costs a task, so only where there is something to wait for
+                await asyncio.wait_for(self._places.acquire(), self._settings.connect_timeout_s)
+            else:
+                await self._places.acquire()
+        except TimeoutError:
+            log.warning("all connections to the next hop are busy", extra={"action": "relay-busy"})
+            raise _Lost from None
+        try:
+            while self._idle and not fresh:
+                connection = self._idle.pop()
+                self._wake_up(connection)
+                if not connection.closed:
+                    return connection
+            return await self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def release(self, connection: _Connection) -> None:
+        """Give a connection back; it is kept while it lives."""
+        self._places.release()
+        if self._closed:
+            connection.quit()
+        elif not connection.closed:
+            connection.used = True
+            loop = asyncio.get_running_loop()
+            connection.idle_handle = loop.call_later(self._settings.idle_s, self._retire, connection)
+            self._idle.append(connection)
+
+    def _retire(self, connection: _Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+        connection.quit()
+
+    @staticmethod
+    def _wake_up(connection: _Connection) -> None:
+        if connection.idle_handle is not None:
+            connection.idle_handle.cancel()
+            connection.idle_handle = None
+
+    async def _connect(self) -> _Connection:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(settings.connect_timeout_s):
+                _, connection = await loop.create_connection(lambda: _Connection(loop), settings.host, settings.port)
+        except (OSError, TimeoutError) as error:
+            log.warning("next hop unreachable: %s", error, extra={"action": "relay-unreachable"})
+            raise _Lost from error
+        try:
+            await self._greet(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._capabilities = connection.capabilities
+        return connection
+
+    async def _greet(self, connection: _Connection) -> None:
+        timeout_s = self._settings.connect_timeout_s
+        greeting = await connection.reply(timeout_s)
+        if greeting.code != 220:
+            raise _Lost
+        (hello,) = await connection.exchange([f"EHLO {self._settings.helo}"], timeout_s)
+        if hello.accepted:
+            connection.capabilities = Capabilities.parse(hello)
+            return
+        (hello,) = await connection.exchange([f"HELO {self._settings.helo}"], timeout_s)
+        if not hello.accepted:
+            raise _Lost
+
+
+class RelayTransaction:
+    """A transaction with the next hop, as `smtp_hooks.transaction.Transaction` has it."""
+
+    def __init__(self, relay: Relay, settings: RelaySettings, envelope: Envelope) -> None:
+        self._relay = relay
+        self._settings = settings
+        self._envelope = envelope
+        self._connection: _Connection | None = None
+        self._refusal: Reply | None = None  # of MAIL, or of the connection: it holds for each recipient
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        """The next hop's reply to this recipient; its reply to MAIL where it refuses that."""
+        if self._refusal is not None:
+            return self._refusal
+        if self._connection is None:
+            return await self._open(recipient)
+        command = rcpt_command(recipient, self._connection.capabilities)
+        if command is None:
+            return LACKING
+        try:
+            (reply,) = await self._connection.exchange([command], self._settings.command_timeout_s)
+        except _Lost:
+            return await self._fail(LOST)
+        if reply.accepted:
+            return reply
+        checked = self._checked(reply)
+        return checked if checked is reply else await self._fail(checked)
+
+    async def _open(self, recipient: Recipient) -> Reply:
+        """MAIL and the first RCPT, once more on a new connection where a kept one turns out to be dead."""
+        for fresh in (False, True):
+            try:
+                connection = await self._relay.acquire(fresh=fresh)
+            except _Lost:
+                return await self._fail(UNREACHABLE)
+            self._connection = connection
+            commands = self._opening(connection, recipient)
+            if commands is None:
+                return await self._fail(LACKING)
+            try:
+                *_, mail, rcpt = await connection.exchange(commands, self._settings.command_timeout_s)
+                if 421 not in (mail.code, rcpt.code):
+                    return await self._opened(connection, mail, rcpt)
+            except _Late:
+                break
+            except _Lost:
+                pass
+            if not connection.used:
+                break
+            connection.close()
+            await self.abort()
+        if self._connection is not None:
+            self._connection.close()
+        return await self._fail(UNREACHABLE)
+
+    async def _opened(self, connection: _Connection, mail: Reply, rcpt: Reply) -> Reply:
+        connection.dirty = mail.accepted
+        if not mail.accepted:
+            return await self._fail(self._checked(mail))
+        return rcpt if rcpt.accepted else self._checked(rcpt)
+
+    def _opening(self, connection: _Connection, recipient: Recipient) -> list[str] | None:
+        mail = mail_command(self._envelope, connection.capabilities)
+        rcpt = rcpt_command(recipient, connection.capabilities)
+        if mail is None or rcpt is None:
+            return None
+        offered = connection.capabilities.xforward
+        forwarded = [
+            f"{name}={to_xtext(value) or '[UNAVAILABLE]'}"
+            for name, value in self._envelope.client.forwarded
+            if name in offered
+        ]
+        whole = " ".join(["XFORWARD", *forwarded])
+        xforward = [whole] if len(whole) <= _MAX_COMMAND else [f"XFORWARD {attribute}" for attribute in forwarded]
+        return [*(["RSET"] if connection.dirty else []), *(xforward if forwarded else []), mail, rcpt]
+
+    async def data(self, message: bytes) -> Reply:
+        """Hand the message over; the next hop's reply. Call it once, after at least one accepted recipient."""
+        connection = self._connection
+        if connection is None:
+            return self._refusal or LOST
+        limit = connection.capabilities.size
+        if limit and len(message) > limit:
+            return await self._fail(TOO_LARGE)
+        if unclean(message):
+            return await self._fail(UNCLEAN)
+        try:
+            (ready,) = await connection.exchange(["DATA"], self._settings.command_timeout_s)
+            if ready.code != 354:
+                return await self._fail(self._checked(ready))
+            connection.write([stuff(message), DATA_END])
+            reply = await connection.reply(self._settings.data_timeout_s)
+        except _Lost:
+            return await self._fail(LOST)
+        connection.dirty = False
+        if not reply.accepted:
+            reply = self._checked(reply)
+        await self.abort()
+        return reply
+
+    async def abort(self) -> None:
+        """Give the connection back. What was not acknowledged is forgotten by the next hop."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._relay.release(connection)
+
+    def _checked(self, refusal: Reply) -> Reply:
+        """A refusal as the client may see it: 421 and what is no answer to the command end the connection."""
+        if refusal.code >= 400 and refusal.code != 421:
+            return refusal
+        if self._connection is not None:
+            self._connection.close()
+        return UNREACHABLE
+
+    async def _fail(self, reply: Reply) -> Reply:
+        self._refusal = reply
+        await self.abort()
+        return reply

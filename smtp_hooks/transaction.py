@@ -1,0 +1,87 @@
+"""One mail transaction as both edges see it: the server drives it, the relay is one, what lies between wraps one.
+
+A transaction mirrors the client's: `begin` at MAIL, `rcpt` for each RCPT, `data` at the end of DATA; the reply of each
+step is what the client is told, so nothing is acknowledged before the next hop acknowledged it. A step may raise
+`Refused`; any other exception is a bug, which the server turns into 451 4.3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.errors import Refused
+from smtp_hooks.protocol import Capabilities
+
+
+class Transaction(Protocol):
+    """A message under way. Ends with `data` or `abort`; `abort` may be called at any time and more than once."""
+
+    async def rcpt(self, recipient: Recipient) -> Reply: ...
+
+    async def data(self, message: bytes) -> Reply: ...
+
+    async def abort(self) -> None: ...
+
+
+class NextHop(Protocol):
+    """Where messages go: the relay, or what wraps it."""
+
+    async def capabilities(self) -> Capabilities:
+        """What a client may be offered, as far as it depends on the next hop. Never raises."""
+        ...
+
+    async def begin(self, envelope: Envelope) -> Transaction:
+        """A transaction for this envelope, which has no recipients yet. Raises Refused."""
+        ...
+
+
+Transform = Callable[[Envelope, bytes], Awaitable[bytes]]
+"""The message for this envelope (accepted recipients only), changed. Raises Refused. Lines end with CRLF."""
+
+
+async def unchanged(envelope: Envelope, message: bytes) -> bytes:
+    """The transform that changes nothing."""
+    return message
+
+
+class Passthrough:
+    """A next hop that changes each message on its way to the real one."""
+
+    def __init__(self, next_hop: NextHop, transform: Transform = unchanged) -> None:
+        self._next_hop = next_hop
+        self._transform = transform
+
+    async def capabilities(self) -> Capabilities:
+        return await self._next_hop.capabilities()
+
+    async def begin(self, envelope: Envelope) -> Transaction:
+        return _Changed(envelope, await self._next_hop.begin(envelope), self._transform)
+
+
+class _Changed:
+    def __init__(self, envelope: Envelope, inner: Transaction, transform: Transform) -> None:
+        self._envelope = envelope
+        self._inner = inner
+        self._transform = transform
+        self._accepted: list[Recipient] = []
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        reply = await self._inner.rcpt(recipient)
+        if reply.accepted:
+            self._accepted.append(recipient)
+        return reply
+
+    async def data(self, message: bytes) -> Reply:
+        envelope = replace(self._envelope, recipients=tuple(self._accepted))
+        try:
+            changed = await self._transform(envelope, message)
+        except Refused as refused:
+            await self._inner.abort()
+            return refused.reply
+        return await self._inner.data(changed)
+
+    async def abort(self) -> None:
+        await self._inner.abort()

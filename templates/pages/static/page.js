@@ -1,0 +1,121 @@
+// Comforts of the accept page; everything works without them.
+// The page follows the call by server-sent events; where these do not come through, it asks again every few seconds.
+"use strict";
+(() => {
+  const main = document.getElementById("main");
+  const panel = document.getElementById("panel");
+  const live = document.getElementById("live");
+  const SILENT_MS = 6000; // nothing at all has come: something on the way holds the stream back
+  const POLL_MS = 4000;
+  let source = null;
+  let silence = 0;
+  let ticking = 0;
+
+  // --- the running time: counted from what the server said, so a wrong clock here does no harm
+  const tick = () => {
+    clearInterval(ticking);
+    const clock = document.getElementById("clock");
+    if (!clock) return;
+    const began = performance.now() - Number(clock.dataset.elapsed) * 1000;
+    ticking = setInterval(() => {
+      const seconds = Math.floor((performance.now() - began) / 1000);
+      const two = (n) => String(n).padStart(2, "0");
+      const hours = Math.floor(seconds / 3600);
+      const minutes = Math.floor(seconds / 60) % 60;
+      clock.textContent = (hours ? `${hours}:${two(minutes)}` : String(minutes)) + `:${two(seconds % 60)}`;
+    }, 250);
+  };
+
+  // --- the form
+  const remembered = () => {
+    const number = document.getElementById("number");
+    if (!number) return;
+    try {
+      const kept = JSON.parse(sessionStorage.getItem("number") || "null");
+      if (kept && !number.value) {
+        number.value = kept.number;
+        const region = document.getElementById("region");
+        if (region && kept.region) region.value = kept.region;
+      }
+    } catch { /* no storage: nothing is remembered */ }
+  };
+  const showExample = async () => {
+    const example = document.getElementById("example");
+    const region = document.getElementById("region");
+    if (!example || !region || !example.dataset.examples) return;
+    try {
+      const all = await (await fetch(example.dataset.examples)).json();
+      if (all[region.value]) example.textContent = all[region.value];
+    } catch { /* the old example stays */ }
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "region") showExample();
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.target.querySelector("button");
+    if (button.getAttribute("aria-disabled") === "true") {
+      event.preventDefault(); // the second press of a double press; the server would not call twice either
+      return;
+    }
+    const number = event.target.elements.namedItem("number");
+    if (number) {
+      const region = event.target.elements.namedItem("region");
+      try {
+        sessionStorage.setItem("number", JSON.stringify({ number: number.value, region: region ? region.value : "" }));
+      } catch { /* no storage: nothing is remembered */ }
+    }
+    button.setAttribute("aria-disabled", "true");
+    button.querySelector("span").textContent = button.dataset.busy;
+  });
+
+  // --- the call
+  const show = (news) => {
+    if (news.key === panel.dataset.key) return;
+    const before = document.activeElement;
+    const lost = before && panel.contains(before);
+    panel.dataset.key = news.key;
+    panel.innerHTML = news.panel; // from our own server, escaped there
+    document.title = news.title;
+    live.textContent = news.say;
+    if (lost) document.getElementById("title").focus();
+    tick();
+    remembered();
+  };
+  const close = () => {
+    clearTimeout(silence);
+    if (source) source.close();
+    source = null;
+  };
+  const again = () => location.replace(main.dataset.page); // not reload(): this may be the answer to a POST
+  const poll = () => {
+    close();
+    if (main.dataset.watch === "call" && !document.hidden) setTimeout(again, POLL_MS);
+  };
+  const watch = () => {
+    if (source || main.dataset.watch === "no" || document.hidden) return;
+    source = new EventSource(`${main.dataset.events}?seen=${encodeURIComponent(panel.dataset.key)}`);
+    silence = setTimeout(poll, SILENT_MS);
+    source.onmessage = (event) => {
+      clearTimeout(silence);
+      const news = JSON.parse(event.data);
+      show(news);
+      main.dataset.watch = news.watch; // "call": under way; "open": a press in another tab would change it; "no"
+      if (!news.more) close();
+    };
+    source.onerror = () => {
+      if (source && source.readyState === EventSource.CLOSED) poll();
+    };
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : watch()));
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) again(); // out of the back/forward cache: the truth may be another by now
+  });
+
+  // The answer to a POST takes the page's own address: reload and back ask for the page, and send nothing again.
+  if (location.pathname !== main.dataset.page) history.replaceState(null, "", main.dataset.page);
+
+  tick();
+  remembered();
+  watch();
+})();

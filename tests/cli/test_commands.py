@@ -1,0 +1,191 @@
+"""The command line as an administrator uses it: each command by itself, on a fresh folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mailgate.calls.model import Channel, Kind
+from mailgate.cli import group
+from mailgate.errors import ConfigError, MailgateError
+from mailgate.keyfiles import load_ring
+from mailgate.offers.offer import Offer, Terms
+from mailgate.store import offers as rows_of
+from mailgate.store.database import Store
+from mailgate.store.seal import Sealer
+from tokens import coupon
+
+INIT = ("--domain", "example.org", "--number", "+33 1 99 00 00 00", "--url", "https://call.example.org")
+
+
+class Admin:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def types(self, *words: str, given: str | None = None) -> str:
+        """What the command prints; raises what it raises."""
+        done = CliRunner().invoke(group, ["--config", str(self.folder / "mailgate.toml"), *words], input=given)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        if done.exit_code != 0:
+            raise click.ClickException(done.output)
+        return " ".join(done.output.split())
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Admin:
+    admin = Admin(tmp_path / "etc")
+    admin.types("init", str(admin.folder), *INIT)
+    return admin
+
+
+@pytest.fixture
+def offer(admin: Admin) -> tuple[str, str]:
+    """Id and token of an offer by Ada, as the store has it."""
+    admin.types("account", "add", "ada@example.org", "--name", "Ada Lovelace", "--number", "01 99 00 12 34")
+    ring = load_ring(admin.folder / "keys" / "token.keys")
+    sealer = Sealer(load_ring(admin.folder / "keys" / "number.keys"))
+    offer_id = "0123456789abcdef0123456789abcdef"
+    token = coupon.mint(ring.newest, offer_id=offer_id, purpose=coupon.Purpose.ACCEPT)
+    made = Offer(
+        offer_id=offer_id,
+        terms=Terms(
+            account_id="a",
+            offeror_name="Ada Lovelace",
+            destination_name="Ada Lovelace",
+            destination=(Channel(Kind.TEL, "+33199001234"),),
+            offeree_address="ben@example.net",
+            message_id="<1@example.org>",
+        ),
+        created_at=1.0,
+        expires_at=4e9,
+    )
+    store = Store(admin.folder / "mailgate.db")
+    mark = rows_of.Coupon(fingerprint=coupon.fingerprint(token), key_id=ring.newest.key_id)
+    store.transact_now(lambda rows: rows_of.insert(rows, sealer, [(made, mark)]))
+    store.close()
+    return offer_id, token
+
+
+def test_init_makes_everything_that_check_wants(admin: Admin) -> None:
+    assert "good" in admin.types("check")
+    for name in ("keys/token.keys", "keys/number.keys", "keys/ami.secret", "keys/dkim.example.org.pem", "mailgate.db"):
+        assert (admin.folder / name).stat().st_mode & 0o007 == 0
+
+
+def test_init_prints_the_record_to_publish(tmp_path: Path) -> None:
+    printed = Admin(tmp_path).types("init", str(tmp_path / "etc"), *INIT)
+    assert "mailgate._domainkey.example.org. IN TXT" in printed and "v=DKIM1; k=rsa; p=" in printed
+
+
+def test_every_key_of_the_written_file_is_explained_and_right_at_its_default(admin: Admin) -> None:
+    path = admin.folder / "mailgate.toml"
+    text = path.read_text()
+    path.write_text(re.sub(r"(?m)^# ([a-z_]+ = .+)$", r"\1", text))
+    assert "good" in admin.types("check")
+
+
+def test_init_overwrites_nothing_and_leaves_nothing_half_done(admin: Admin, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="left as it is"):
+        admin.types("init", str(admin.folder), *INIT)
+    with pytest.raises(ConfigError, match="https://"):
+        admin.types("init", str(tmp_path / "new"), *INIT[:-1], "call.example.org")
+    assert not (tmp_path / "new" / "mailgate.toml").exists()
+
+
+def test_check_names_a_secret_that_everybody_may_read(admin: Admin) -> None:
+    (admin.folder / "keys" / "token.keys").chmod(0o644)
+    with pytest.raises(ConfigError, match=r"token\.keys: everybody may read it"):
+        admin.types("check")
+
+
+def test_accounts_are_added_listed_changed_and_removed_and_numbers_stay_hidden(admin: Admin) -> None:
+    added = admin.types(
+        *("account", "add", "ada@example.org", "--name", "Ada Lovelace", "--number", "01 99 00 12 34"),
+        *("--sip", "ada", "--alias", "countess@example.org"),
+    )
+    listed = admin.types("account", "list")
+    assert "sip:ada" in added and "Ada Lovelace" in listed and "countess@example.org" in listed
+    assert "0012" not in (added + listed).replace(" ", "")
+    admin.types("account", "change", "countess@example.org", "--mode", "on-request")
+    assert "on-request" in admin.types("account", "list")
+    admin.types("account", "remove", "ada@example.org", "--yes")
+    assert "no account yet" in admin.types("account", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("ada@", "--name", "Ada", "--number", "0199001234"), "something after the @"),
+        (("ada@example.org", "--name", "Ada", "--number", "12"), "too few"),
+        (("ada@example.org", "--name", "Ada", "--number", "Ada"), "not a telephone number"),
+        (("ada@example.org", "--name", "Ada"), "--number or --sip"),
+        (("ada@example.org", "--name", "Ada", "--sip", "a b"), "not a SIP user"),
+        (("ada@example.org", "--name", "Ada", "--sip", "ada", "--destination", "x"), "support=Support team"),
+    ],
+)
+def test_what_an_account_cannot_be_made_of_is_said(admin: Admin, words: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(click.ClickException) as caught:
+        admin.types("account", "add", *words)
+    assert reason in " ".join(re.sub("[│╭╮╰╯─]", " ", str(caught.value)).split())
+
+
+def test_an_address_cannot_belong_to_two(admin: Admin) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada")
+    with pytest.raises(MailgateError, match="belongs to an account already"):
+        admin.types("account", "add", "eve@example.org", "--name", "Eve", "--sip", "eve", "--alias", "ADA@example.org")
+    with pytest.raises(MailgateError, match="account list"):
+        admin.types("account", "change", "nobody@example.org", "--name", "x")
+
+
+def test_offers_are_listed_explained_and_revoked(admin: Admin, offer: tuple[str, str]) -> None:
+    offer_id, token = offer
+    assert "ben@example.net" in admin.types("offers")
+    for name in (offer_id, token, f"https://call.example.org/a/{token}"):
+        told = admin.types("explain", name)
+        assert offer_id in told and "open" in told and "<1@example.org>" in told and "0012" not in told
+    assert "Revoked" in admin.types("offers", "revoke", offer_id)
+    assert "revoked" in admin.types("explain", token)
+    assert "no such offer" in admin.types("offers", "--state", "open")
+
+
+@pytest.mark.parametrize("name", ["f" * 32, "nonsense", "A" * 36])
+def test_an_unknown_offer_is_said_to_be_so(admin: Admin, name: str) -> None:
+    with pytest.raises(MailgateError):
+        admin.types("explain", name)
+
+
+def test_a_rotated_key_signs_and_the_earlier_one_is_understood(admin: Admin, offer: tuple[str, str]) -> None:
+    assert "now 2 keys" in admin.types("keys", "rotate", "token")
+    assert offer[0] in admin.types("explain", offer[1])
+    assert load_ring(admin.folder / "keys" / "token.keys").newest.key_id.startswith("t2")
+
+
+def test_deploy_prints_what_others_need(admin: Admin) -> None:
+    assert "127.0.0.1:10025" in admin.types("deploy", "postfix")
+    secret = (admin.folder / "keys" / "ami.secret").read_text().strip()
+    assert secret in admin.types("deploy", "asterisk", "--provider", "sip.example.net", "--user", "ada:a-long-password")
+    unit = admin.types("deploy", "systemd")
+    assert f"--config {admin.folder / 'mailgate.toml'} serve" in unit and "Type=notify" in unit
+
+
+def every_command() -> list[tuple[str, ...]]:
+    def below(command: click.Command, words: tuple[str, ...]) -> list[tuple[str, ...]]:
+        found = [words]
+        if isinstance(command, click.Group):
+            for name, each in command.commands.items():
+                found += below(each, (*words, name))
+        return found
+
+    return below(group, ())
+
+
+@pytest.mark.parametrize("words", every_command(), ids=lambda w: " ".join(w) or "mailgate")
+def test_every_command_helps_with_an_example(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(group, [*words, "--help"])
+    assert done.exit_code == 0
+    assert re.search(r"Examples?:\s+mailgate", done.output)

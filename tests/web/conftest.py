@@ -1,0 +1,112 @@
+"""Fixtures for the pages: gateways, a browser, and axe-core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import lab.browser
+import pytest
+from playwright.async_api import Browser
+from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
+
+from mailgate.calls.model import CallOrder
+from mailgate.offers.offer import Offer
+from mailgate.offers.service import Offers, Rules
+from mailgate.store import database
+from mailgate.store.seal import Sealer
+from mailgate.web.app import create_app
+from mailgate.web.server import WebServer
+from mailgate.web.settings import WebSettings
+
+AXE = "axe-core@4.10.3"
+
+
+@pytest.fixture
+async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
+    """Makes gateways: `await make_gateway(rules=Rules(…), allow_sip=True, …)`."""
+    made: list[Gateway] = []
+
+    async def make(*, rules: Rules | None = None, **settings: object) -> Gateway:
+        path = tmp_path / f"store{len(made)}.db"
+        database.create(path)
+        store, sealer, calls, clock = database.Store(path), Sealer(ring(b"s")), Recorder(), Clock()
+        ids = iter(range(1, 1_000_000))
+
+        async def prepare(offer: Offer) -> CallOrder:
+            assert offer.attempt is not None
+            return CallOrder(
+                attempt_id=offer.attempt.attempt_id, leg1=offer.attempt.leg1, leg2=offer.terms.destination[0]
+            )
+
+        offers = Offers(
+            store=store,
+            sealer=sealer,
+            ring=ring(b"t"),
+            rules=rules or Rules(uses=3),
+            calls=calls,
+            prepare=prepare,
+            now=clock,
+            new_id=lambda: f"{next(ids):032x}",
+        )
+        usual: dict[str, object] = {
+            "public_url": "http://127.0.0.1",
+            "organisation": "Analytical Engines",
+            "gateway_number": GATEWAY,
+            "default_region": "FR",
+            "keys": ring(),
+        }
+        web = WebSettings(**(usual | settings))  # type: ignore[arg-type]
+        app = create_app(web, offers, dial, now=clock)
+        server = WebServer(app, host="127.0.0.1", port=0)
+        await server.start()
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
+        made.append(
+            Gateway(
+                settings=web,
+                store=store,
+                sealer=sealer,
+                offers=offers,
+                calls=calls,
+                clock=clock,
+                app=app,
+                server=server,
+                client=client,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.client.aclose()
+        await each.server.stop()
+        await each.offers.close()
+        each.store.close()
+
+
+@pytest.fixture
+async def gateway(make_gateway: MakeGateway) -> Gateway:
+    return await make_gateway()
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser; a test makes contexts in it with the width, colours and scripting that it wants."""
+    async with lab.browser.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's source, got from npm once and kept in the cache folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailgate" / AXE.replace("@", "-")
+    script = cache / "package" / "axe.min.js"
+    if not script.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "pack", "--silent", AXE, "--pack-destination", cache], check=True, timeout=100)
+        [archive] = cache.glob("*.tgz")
+        subprocess.run(["tar", "-xzf", archive, "-C", cache, "package/axe.min.js"], check=True)
+    return script.read_text(encoding="utf-8")

@@ -1,0 +1,252 @@
+"""The page in Chromium: with and without scripts, on a telephone and a desk, light and dark, for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+from web_gateway import Gateway, MakeGateway, course
+
+from mailgate.calls.model import Answered, Bridged, Ended, Outcome, Ringing
+from mailgate.offers.service import Rules
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+NARROWEST = {"width": 320, "height": 640}  # WCAG 2.2, 1.4.10
+
+
+@asynccontextmanager
+async def page_of(chromium: Browser, gateway: Gateway, token: str, **options: Any) -> AsyncIterator[Page]:
+    """The offer's page in a browser of its own; any complaint of the console or of the page fails the test."""
+    context = await chromium.new_context(**({"viewport": PHONE, "locale": "en-GB"} | options))
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.goto(f"{gateway.url}/a/{token}")
+    yield page
+    await context.close()
+    # a page that says 410, 422 or 403 is an error to the console, and is meant to be one
+    assert [c for c in complaints if "the server responded with a status of 4" not in c] == []
+
+
+@pytest.mark.claim("T3")
+async def test_from_the_press_to_the_end_of_the_call(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token) as page:
+        await page.get_by_label("Country").select_option("FR")
+        await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
+        await page.get_by_role("button", name="Call me now").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+        attempt_id = await gateway.placed()
+        titles = [
+            "Your telephone is ringing",
+            "Press 1 on your telephone",
+            "We are calling Ada Lovelace",
+            "Ada Lovelace has picked up",
+            "You are connected",
+            "The call has ended",
+        ]
+        for event, title in zip(course(attempt_id, gateway.clock()), titles, strict=True):
+            await gateway.offers.on_call_event(event)
+            await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+            await expect(page.get_by_role("status")).to_contain_text(title)
+            await expect(page).to_have_title(title)
+            if isinstance(event, Bridged):
+                await expect(page.locator("#clock")).to_have_text("0:02", timeout=5000)
+        await expect(page.locator("main")).to_contain_text("You talked for 1 min 23 s.")
+        # what was typed is there again, from this tab's own memory
+        await expect(page.get_by_label("Your telephone number")).to_have_value("01 99 00 56 78")
+        await expect(page.get_by_label("Country")).to_have_value("FR")
+        await page.get_by_role("button", name="Call me again").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+        await gateway.placed(2)
+
+
+async def test_the_same_without_scripts(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token, java_script_enabled=False) as page:
+        await page.get_by_label("Country").select_option("FR")
+        await page.get_by_label("Your telephone number").fill("12")
+        await page.get_by_role("button", name="Call me now").click()
+        await expect(page.locator("#number-error")).to_contain_text("does not look like")
+        await expect(page.get_by_label("Your telephone number")).to_have_value("12")
+        await expect(page.get_by_label("Your telephone number")).to_be_focused()
+        await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
+        await page.get_by_role("button", name="Call me now").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+        attempt_id = await gateway.placed()
+        await gateway.offers.on_call_event(Answered(attempt_id=attempt_id, leg=1))
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Press 1 on your telephone", timeout=10_000)
+        await gateway.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=Outcome.NO_KEY))
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Nobody pressed 1", timeout=10_000)
+
+
+async def test_another_tab_follows(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token) as first, page_of(chromium, gateway, token) as second:
+        await second.get_by_label("Your telephone number").focus()
+        await gateway.press(token)
+        for page in (first, second):
+            await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+            await expect(page.locator("form")).to_have_count(0)
+        await expect(second.locator("#title")).to_be_focused()  # the field that had the focus is gone
+
+
+async def test_back_and_reload_show_the_truth(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token) as page:
+        await page.get_by_label("Country").select_option("FR")
+        await page.get_by_label("Your telephone number").fill("5")
+        await page.get_by_role("button", name="Call me now").click()
+        await expect(page.locator("#number-error")).to_be_visible()
+        await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
+        await page.get_by_role("button", name="Call me now").click()
+        heading = page.get_by_role("heading", level=1)
+        await expect(heading).to_have_text("We are calling you")
+        attempt_id = await gateway.placed()
+        await page.go_back()
+        await expect(heading).to_have_text("We are calling you")
+        await page.reload()
+        await expect(heading).to_have_text("We are calling you")
+        await gateway.offers.on_call_event(Ringing(attempt_id=attempt_id, leg=1))
+        await expect(heading).to_have_text("Your telephone is ringing")
+        await page.goto(f"{gateway.url}/a/{token}/call")
+        await expect(heading).to_have_text("Your telephone is ringing")
+        assert len(gateway.calls.orders) == 1
+
+
+async def test_a_double_press_makes_one_call(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    for scripts in (True, False):
+        async with page_of(chromium, gateway, token, java_script_enabled=scripts) as page:
+            await page.get_by_label("Country").select_option("FR")
+            await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
+            await page.locator("#call button").dblclick(no_wait_after=True)
+            await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+        attempt_id = await gateway.placed()
+        await gateway.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_BUSY))
+        assert gateway.attempts(token) == (1 if scripts else 2)
+
+
+async def test_where_no_events_come_through_the_page_asks_again(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    attempt_id = await gateway.accepted(token)
+    context = await chromium.new_context(locale="en-GB")
+    page = await context.new_page()
+
+    async def stop(route: Route) -> None:
+        await route.fulfill(status=502)
+
+    await page.route("**/events*", stop)
+    await page.goto(f"{gateway.url}/a/{token}")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+    await gateway.offers.on_call_event(Answered(attempt_id=attempt_id, leg=1))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Press 1 on your telephone", timeout=12_000)
+    await context.close()
+
+
+async def test_by_keyboard_alone(make_gateway: MakeGateway, chromium: Browser) -> None:
+    gateway = await make_gateway(allow_sip=True)
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token) as page:
+        order = []
+        for _ in range(4):
+            await page.keyboard.press("Tab")
+            order.append(await page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+        assert order == ["region", "number", "BUTTON", "SUMMARY"]
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Your SIP address")).to_be_visible()
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("sip:ben@sip.example")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
+    await gateway.placed()
+
+
+async def test_the_example_follows_the_country(gateway: Gateway, chromium: Browser) -> None:
+    async with page_of(chromium, gateway, await gateway.open()) as page:
+        await page.get_by_label("Country").select_option("DE")
+        await expect(page.locator("#example")).to_have_text("01512 3456789")
+
+
+async def violations(page: Page, axe: str) -> list[str]:
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(axe)
+    found = await page.evaluate(
+        "async () => (await axe.run()).violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' | ')}`)"
+    )
+    return [str(each) for each in found]
+
+
+async def laid_out(page: Page) -> None:
+    """Nothing sticks out at the side, and everything to press is large enough for a thumb."""
+    overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    sizes = await page.evaluate(
+        "[...document.querySelectorAll('button, select, input:not([type=hidden]), summary')]"
+        ".filter(e => e.checkVisibility()).map(e => [e.tagName, e.getBoundingClientRect().height])"
+    )
+    assert [each for each in sizes if each[1] < 44] == []
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+async def test_everybody_can_use_every_page(
+    make_gateway: MakeGateway, chromium: Browser, axe: str, language: str
+) -> None:
+    gateway = await make_gateway(allow_sip=True, rules=Rules(uses=1, attempts=2))
+    name = "Prof. Dr. Augusta Ada Lovelace-Donaudampfschifffahrt"
+
+    async def everywhere(token: str, what: str) -> None:
+        async with page_of(chromium, gateway, token, reduced_motion="reduce", locale=language) as page:
+            for viewport, colours in ((NARROWEST, "light"), (DESK, "dark")):
+                await page.set_viewport_size(viewport)
+                await page.emulate_media(color_scheme=colours)
+                assert await violations(page, axe) == [], (what, colours)
+                await laid_out(page)
+
+    token = await gateway.open(offeror_name=name, destination_name=name)
+    await everywhere(token, "offer")
+    async with page_of(chromium, gateway, token, locale=language) as page:
+        for field, button in (("#number", "#call button"), ("#sip", "#call-sip button")):
+            if field == "#sip":
+                await page.locator("summary").click()
+            await page.locator(field).fill("?")
+            await page.locator(button).click()
+            await expect(page.locator(".error")).to_be_visible()
+            assert await violations(page, axe) == []
+        await page.locator("input[name=nonce]").first.evaluate("e => { e.value = '' }")
+        await page.locator("#call button").click()
+        await expect(page.locator(".notice")).to_be_visible()
+        assert await violations(page, axe) == []
+    attempt_id = await gateway.accepted(token)
+    await everywhere(token, "placing")
+    for event in course(attempt_id, gateway.clock())[:-1]:
+        await gateway.offers.on_call_event(event)
+    await everywhere(token, "connected")
+    await gateway.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=Outcome.DESTINATION_NO_KEY))
+    await everywhere(token, "over, once more")
+    await gateway.ends(token, Outcome.COMPLETED, bridged_s=7200)
+    await everywhere(token, "over")
+    await everywhere("x", "not found")
+
+
+async def test_in_a_frame_only_where_that_is_allowed(make_gateway: MakeGateway, chromium: Browser) -> None:
+    closed = await make_gateway()
+    allowed = await make_gateway(frame_ancestors="'self'")
+    context = await chromium.new_context(locale="en-GB")
+    page = await context.new_page()
+
+    async def frames(route: Route) -> None:
+        urls = [f"{gateway.url}/a/{await gateway.open()}" for gateway in (allowed, closed)]
+        body = "".join(f'<iframe src="{url}"></iframe>' for url in urls)
+        await route.fulfill(body=body, content_type="text/html")
+
+    await page.route("**/demo", frames)
+    await page.goto(f"{allowed.url}/demo")  # waits for the frames, too
+    await expect(page.frame_locator("iframe").nth(0).get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.frame_locator("iframe").nth(1).get_by_role("heading", level=1)).to_have_count(0)
+    await context.close()
