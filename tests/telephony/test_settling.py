@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from lab.asterisk import HOST, PrivateAsterisk, free_port
@@ -267,19 +264,8 @@ async def test_events_that_settling_has_told_already_are_not_told_again(
 
 
 @pytest.fixture
-def other(deployed: DeploySettings, tmp_path: Path) -> Iterator[PrivateAsterisk]:
-    first = 20_000 + secrets.randbelow(400) * 100
-    link = dataclasses.replace(deployed.link, port=free_port())
-    asterisk = PrivateAsterisk(
-        tmp_path,
-        deploy=dataclasses.replace(deployed, link=link),
-        sip_port=free_port(socket.SOCK_DGRAM),
-        rtp_ports=(first, first + 98),
-    )
-    asterisk.start()
-    yield asterisk
-    asterisk.resume()
-    asterisk.stop()
+def other(another: Callable[..., PrivateAsterisk]) -> PrivateAsterisk:
+    return another()
 
 
 async def test_asterisk_killed_in_mid_call_is_a_call_lost(other: PrivateAsterisk, pstn: Phone, order: Make) -> None:
