@@ -163,7 +163,7 @@ class Connection(SMTP):
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         settings = server.settings
-        super().__init__(server, hostname=settings.hostname, loop=loop, data_size_limit=settings.size_limit)
+        super().__init__(None, hostname=settings.hostname, loop=loop, data_size_limit=settings.size_limit)
         self._smtp_methods: dict[str, Callable[[str], Awaitable[None]]] = {
             name: getattr(self, f"smtp_{name}") for name in _COMMANDS
         }

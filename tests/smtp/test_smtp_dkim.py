@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,29 @@ def test_own_signature_is_replaced_others_stay() -> None:
 def test_broken_headers_are_not_signed(signer: Signer, message: bytes) -> None:
     with pytest.raises(Unsignable):
         signer.sign(message, reverse_path="ada@example.org", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'Content-Type: text/plain; x="' + b" y" * 250_000 + b'"\r\n',
+        b"Content-Type: text/plain;" + b"\r\n x=y;" * 70_000 + b"\r\n",
+        b"X-Many: x\r\n" * 40_000,
+        b"DKIM-Signature: v=1; " + b"a=b; " * 100_000 + b"\r\n",
+        b"From" * 100_000 + b": x\r\n",
+    ],
+    ids=["long line", "long folded field", "many fields", "long signature", "long name"],
+)
+def test_hostile_headers_take_no_time(signer: Signer, header: bytes) -> None:
+    start = time.process_time()
+    signed = signer.sign(header + PLAIN, reverse_path="", now=NOW)
+    assert time.process_time() - start < 1
+    assert signed.endswith(PLAIN)
+
+
+def test_hundreds_of_signed_fields_are_not_signed(signer: Signer) -> None:
+    with pytest.raises(Unsignable, match="fields to sign"):
+        signer.sign(b"To: x@example.org\r\n" * 50_000 + PLAIN, reverse_path="", now=NOW)
 
 
 def test_two_authors_are_not_signed(signer: Signer) -> None:
