@@ -12,7 +12,7 @@ from pathlib import Path
 import dkim
 import pytest
 from dkim.canonicalization import Relaxed, Simple
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtp_hooks.dkim import Signer, Unsignable, complete, remove_signatures
@@ -20,6 +20,7 @@ from smtp_hooks.dkim_keys import Key, dns_record, generate, generate_ed25519, lo
 
 NOW = 1_750_000_000.0
 RSA = generate()
+RSA_KEY = load("example.org", "rsa", RSA)
 ED25519 = generate_ed25519()
 KEYS = {b"rsa._domainkey.example.org.": dns_record(RSA), b"ed._domainkey.example.org.": dns_record(ED25519)}
 
@@ -97,12 +98,12 @@ def test_what_a_later_hop_adds_does_not_break(signer: Signer) -> None:
 _TEXT = st.lists(st.sampled_from([b" ", b"\t", b"a", b"bc", b"\r\n", b"\r\n\r\n"]), max_size=60).map(b"".join)
 
 
+@settings(deadline=None)
 @given(body=_TEXT)
 def test_body_hash_is_that_of_dkimpy(body: bytes) -> None:
     body += b"\r\n"
-    key = load("example.org", "rsa", RSA)
     for name, canonical in (("simple", Simple), ("relaxed", Relaxed)):
-        signed = Signer([key], body=name).sign(b"From: a@example.org\r\n\r\n" + body, reverse_path="", now=NOW)  # type: ignore[arg-type]
+        signed = Signer([RSA_KEY], body=name).sign(b"From: a@example.org\r\n\r\n" + body, reverse_path="", now=NOW)  # type: ignore[arg-type]
         expected = base64.b64encode(hashlib.sha256(canonical.canonicalize_body(body)).digest())
         assert b"bh=" + expected + b";" in signed, name
 

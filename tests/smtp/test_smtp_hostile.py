@@ -168,7 +168,7 @@ async def test_too_many_connections_are_told_so_and_others_are_served() -> None:
         assert (await first[0].ask(b"a: b\r\n\r\n.\r\n"))[:3] == "250"
         first[1].writer.close()
         async with asyncio.timeout(2):
-            while len(it.server.sessions) == 5:  # noqa: ASYNC110  # the server does not tell
+            while len(it.server.sessions) == 5:  # the server does not tell
                 await asyncio.sleep(0.01)
         again = await it.client()
         for client in [*first, sixth, again]:
@@ -306,7 +306,7 @@ async def test_a_client_that_goes_while_its_message_is_worked_on_is_not_delivere
         await working.wait()
         client.writer.transport.abort()
         async with asyncio.timeout(2):
-            while it.server.sessions:  # noqa: ASYNC110  # the server does not tell
+            while it.server.sessions:  # the server does not tell
                 await asyncio.sleep(0.01)
         assert it.taken == []
 
