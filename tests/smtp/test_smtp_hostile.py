@@ -245,6 +245,19 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
         client.writer.transport.abort()
 
 
+async def test_a_client_that_reads_late_gets_every_reply() -> None:
+    """What it sends while the gateway waits for it to read is not forgotten."""
+    async with gate() as it:
+        client = await it.client()
+        asked = 600_000
+        client.writer.write(b"NOOP\r\n" * asked)
+        await asyncio.sleep(0.5)
+        client.writer.write(b"QUIT\r\n")
+        async with asyncio.timeout(30):
+            assert (await client.reader.read()).count(b"\r\n") == asked + 1
+        client.writer.close()
+
+
 async def test_stop_lets_the_message_in_flight_finish() -> None:
     """Idle clients get 421; one in the midst of content, and one whose message is being worked on, are served."""
     working = asyncio.Event()
