@@ -49,7 +49,7 @@ class Line(SMTP):
         self._output: list[bytes] = []
         self._eof = False
         self._handing_over = False  # the message is with the next hop, the client waits for its reply
-        self._paused = False
+        self._held_back = False
         self._content: Content | None = None  # what DATA fills
         self._content_until = 0.0
         self._farewell: Reply | None = None
@@ -98,8 +98,8 @@ class Line(SMTP):
             return
         self._input = self._input[self._at :] + data if self._at < len(self._input) else data
         self._at = 0
-        if not self._paused and len(self._input) > _HIGH_WATER and self._wire is not None:
-            self._paused = True
+        if not self._held_back and len(self._input) > _HIGH_WATER and self._wire is not None:
+            self._held_back = True
             self._wire.pause_reading()
         self._wake()
 
@@ -153,8 +153,8 @@ class Line(SMTP):
 
     async def _more(self) -> None:
         """Send what is to be sent, then wait until something happens: input, its end, or a farewell."""
-        if self._paused and self._wire is not None:
-            self._paused = False
+        if self._held_back and self._wire is not None:
+            self._held_back = False
             self._wire.resume_reading()
         self._reset_timeout()
         self._news = False
