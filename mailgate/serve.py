@@ -43,6 +43,7 @@ from mailgate.web.settings import WebSettings
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
 from smtp_hooks.pipeline import Offering
+from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
 
@@ -194,7 +195,12 @@ async def _running(config: Config) -> AsyncIterator[None]:
             RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
         )
         stack.push_async_callback(relay.close)
+        ring = load_ring(config.keys.token_file)
         room = MailRoom(
+            facts=Facts(
+                trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
+                own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
+            ),
             settings=MailSettings(
                 public_url=config.gateway.public_url,
                 icon=rules.icon,

@@ -18,15 +18,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import click
-from rich.console import Console
-from rich.rule import Rule
-
 from demo_page.app import create_app
 from demo_page.hub import Hub
-from demo_page.steps import Steps, StepFailed
+from demo_page.steps import StepFailed, Steps
 from demo_page.walk import walk
 from lab.gateway import HOST, free_port
 from lab.world import BEN_NUMBER, World
+from rich.console import Console
+from rich.rule import Rule
+
 from mailgate.web.server import WebServer
 
 _LOG_LINES = 15

@@ -22,12 +22,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from jinja2 import Template
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from demo_page.hub import Hub, spaced
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER
 
 _TICK_S = 0.2
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -37,19 +37,20 @@ SUBJECT = "The carry mechanism"
 TEXT = """\
 Hello Ben,
 
-thank you for the drawings. I have one question about the carry mechanism that is asked faster than it is written.
-
-Could we talk? My number is +33 1 99 00 12 34, most days until six.
+the carry mechanism in your drawings puzzles me. Could we talk?
+My number is +33 1 99 00 12 34.
 
 Ada
 
 --\x20
-Ada Lovelace
-Analytical Engines · Telephone 01 99 00 12 34
+Ada Lovelace, Analytical Engines
+Telephone 01 99 00 12 34
 """
 
 # A message is someone else's HTML: no scripts, nothing loaded from anywhere.
-_MESSAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'"
+_MESSAGE_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'"
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -88,9 +89,7 @@ def create_app(hub: Hub) -> FastAPI:
         suffix = name.rpartition(".")[2]
         if suffix not in _TYPES or not (static / name).is_file():
             return PlainTextResponse("not found", status_code=404)
-        return Response(
-            (static / name).read_bytes(), media_type=_TYPES[suffix], headers={"Cache-Control": "no-cache"}
-        )
+        return Response((static / name).read_bytes(), media_type=_TYPES[suffix], headers={"Cache-Control": "no-cache"})
 
     async def live(request: Request) -> Response:
         return StreamingResponse(
@@ -100,9 +99,7 @@ def create_app(hub: Hub) -> FastAPI:
     async def letters(request: Request) -> Response:
         wanted: dict[str, Any] = json.loads((await request.body())[:_LONGEST_LETTER])
         try:
-            await hub.send(
-                subject=str(wanted["subject"]), text=str(wanted["text"]), rich=bool(wanted["rich"])
-            )
+            await hub.send(subject=str(wanted["subject"]), text=str(wanted["text"]), rich=bool(wanted["rich"]))
         except (ValueError, OSError, smtplib.SMTPException) as error:
             return JSONResponse({"error": f"Not sent: {error}"}, status_code=502)
         return Response(status_code=204)

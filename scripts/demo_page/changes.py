@@ -18,6 +18,7 @@ _TRACE = re.compile(r"(?:Return-Path|Delivered-To|X-Original-To|Received):", re.
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{40,76}={0,2}\Z")
 _CONTEXT = 3
 _SHORTEST_FOLD = 4
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,10 @@ def compare(before: bytes, after: bytes) -> list[Row]:
     """The rows from one message to the other."""
     trace, rest = _without_trace(_lines(after))
     rows = [Row(kind="trace", text=line) for line in trace]
-    return [*_fold_run(rows, f"written by the mail servers on the way: {len(rows)} lines"), *_compare(_lines(before), rest)]
+    return [
+        *_fold_run(rows, f"written by the mail servers on the way: {len(rows)} lines"),
+        *_compare(_lines(before), rest),
+    ]
 
 
 def _lines(message: bytes) -> list[str]:
@@ -83,23 +87,26 @@ def _changed(gone: list[str], new: list[str]) -> Iterator[Row]:
     for number, line in enumerate(gone):
         free = [n for n in range(len(new)) if n not in pairs.values() and n > max(pairs.values(), default=-1)]
         alike = max(free, key=lambda n: _likeness(line, new[n]), default=None)
-        if alike is not None and _likeness(line, new[alike]) > 0.5:
+        if alike is not None and _likeness(line, new[alike]) > _ALIKE:
             pairs[number] = alike
     came = 0
     for number, line in enumerate(gone):
         if number not in pairs:
             yield Row(kind="gone", text=line)
             continue
-        yield from _fold_base64(new[came : pairs[number]])
+        yield from _fold_new(new[came : pairs[number]])
         old_marks, new_marks = _marks(line, new[pairs[number]])
         yield Row(kind="gone", text=line, marked=old_marks)
         yield Row(kind="new", text=new[pairs[number]], marked=new_marks)
         came = pairs[number] + 1
-    yield from _fold_base64(new[came:])
+    yield from _fold_new(new[came:])
 
 
 def _likeness(a: str, b: str) -> float:
-    return SequenceMatcher(None, a, b, autojunk=False).ratio() if a.strip() and b.strip() else 0.0
+    if not a.strip() or not b.strip():
+        return 0.0
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() > _ALIKE and matcher.quick_ratio() > _ALIKE else 0.0
 
 
 def _words(line: str) -> list[str]:
@@ -107,26 +114,39 @@ def _words(line: str) -> list[str]:
 
 
 def _marks(a: str, b: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """The places (from, to) in each line that the other has not; a blank between two such places belongs to them."""
     left, right = _words(a), _words(b)
     steps = [s for s in SequenceMatcher(None, left, right, autojunk=False).get_opcodes() if s[0] != "equal"]
-
-    def places(words: list[str], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-        return tuple((len("".join(words[:i])), len("".join(words[:j]))) for i, j in spans if i < j)
-
-    return places(left, [s[1:3] for s in steps]), places(right, [s[3:5] for s in steps])
+    return _places(a, left, [s[1:3] for s in steps]), _places(b, right, [s[3:5] for s in steps])
 
 
-def _fold_base64(lines: list[str]) -> Iterator[Row]:
+def _places(line: str, words: list[str], spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for first, last in spans:
+        start, end = len("".join(words[:first])), len("".join(words[:last]))
+        if found and not line[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], end)
+        elif start < end:
+            found.append((start, end))
+    return tuple(found)
+
+
+def _fold_new(lines: list[str]) -> Iterator[Row]:
+    """New lines, with what nobody reads folded: base64, and a signature after its first line."""
     run: list[Row] = []
+    what = ""
+    signed = False
     for line in lines:
-        row = Row(kind="new", text=line)
-        if _BASE64.match(line):
-            run.append(row)
-            continue
-        yield from _fold_run(run, f"base64: {len(run)} lines")
-        run = []
-        yield row
-    yield from _fold_run(run, f"base64: {len(run)} lines")
+        signed = line.startswith("DKIM-Signature:") or (signed and line[:1] == " ")
+        kind = "base64" if _BASE64.match(line) else "the signature goes on" if signed and line[:1] == " " else ""
+        if kind != what:
+            yield from _fold_run(run, f"{what}: {len(run)} lines")
+            run, what = [], kind
+        if kind:
+            run.append(Row(kind="new", text=line))
+        else:
+            yield Row(kind="new", text=line)
+    yield from _fold_run(run, f"{what}: {len(run)} lines")
 
 
 def _fold_run(rows: list[Row], text: str) -> Iterator[Row]:

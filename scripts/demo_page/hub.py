@@ -16,12 +16,12 @@ from email.headerregistry import Address
 from typing import Any
 
 import phonenumbers
+from lab.phone import Behaviour, Call, Reject
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
 
 from demo_page.changes import compare
 from demo_page.letters import Letter, Shown, compose, show
 from demo_page.telephones import Telephone
-from lab.phone import Behaviour, Phone, Reject
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
 
 ADA_ADDRESS = Address("Ada Lovelace", addr_spec=ADA)
 BEN_ADDRESS = Address("Ben Babbage", addr_spec=BEN)
@@ -70,7 +70,7 @@ class Hub:
                 by_itself=by_itself,
             )
             self.telephones[key] = telephone
-            device.plan = lambda _, telephone=telephone: telephone.behaviour()  # type: ignore[misc]
+            device.plan = lambda _, telephone=telephone: telephone.behaviour()
             self._tasks.append(asyncio.create_task(telephone.attend()))
         self.world.network.plan = self._at_the_network
         self._tasks.append(asyncio.create_task(self._look_for_mail()))
@@ -136,8 +136,8 @@ class Hub:
     # --- listening in -----------------------------------------------------------------------------------------------
     async def line(self, key: str) -> AsyncIterator[bytes]:
         """What a telephone hears, as mu-law octets (8,000 a second), as it comes; silence where nothing does."""
-        seen: tuple[Phone | None, int] = (None, 0)
-        call, packets = None, 0
+        call: Call | None = None
+        packets = 0
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(0.1)

@@ -17,11 +17,13 @@ from email import message_from_bytes, policy
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
+from textwrap import fill
 
 NUMBER = re.compile(r"(?<![\w+])(?:\+|0)\d(?:[ .()/-]{0,2}\d){7,14}(?!\w)")
 """What mail programs take for a telephone number; good enough for letters of the demo."""
 
-_STYLE = "font-family:Georgia,'Liberation Serif',serif;font-size:16px;line-height:1.5"
+_WIDTH = 72
+_STYLE = "font-family:Helvetica,Arial,sans-serif;font-size:15px;line-height:1.45"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,18 @@ def compose(letter: Letter, *, message_id: str, now: datetime) -> EmailMessage:
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{message_id}>"
-    message.set_content(letter.text.strip("\n") + "\n")
+    text = _wrapped(letter.text)
+    message.set_content(text + "\n")
     if letter.rich:
-        message.add_alternative(_rich(letter.text), subtype="html")
+        message.add_alternative(_rich(text), subtype="html")
     return message
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 72 characters, as many mail programs send them; numbers stay on one line."""
+    whole = NUMBER.sub(lambda m: m[0].replace(" ", "\xa0"), text.replace("\r\n", "\n").strip("\n"))
+    lines = [line if len(line) <= _WIDTH else fill(line, _WIDTH, break_on_hyphens=False) for line in whole.split("\n")]
+    return "\n".join(lines).replace("\xa0", " ")
 
 
 def _rich(text: str) -> str:
@@ -65,7 +75,8 @@ def _rich(text: str) -> str:
     body, _, signature = text.strip("\n").partition("\n-- \n")
     paragraphs = "\n".join(f"<p>{_linked(p)}</p>" for p in re.split(r"\n\s*\n", body) if p.strip())
     if signature:
-        paragraphs += f'\n<p style="color:#666666;font-size:14px">--<br>\n{_linked(signature)}</p>'
+        lines = _linked(signature).replace("\n", "<br>\n")
+        paragraphs += f'\n<p style="color:#666666;font-size:13px">--<br>\n{lines}</p>'
     return (
         "<!doctype html>\n<html>\n<head><title>Letter</title></head>\n"
         f'<body>\n<div style="{_STYLE}">\n{paragraphs}\n</div>\n</body>\n</html>\n'
@@ -77,7 +88,7 @@ def _linked(text: str) -> str:
         digits = re.sub(r"\D", "", found[0])
         return f'<a href="tel:{"+" if found[0].startswith("+") else ""}{digits}">{found[0]}</a>'
 
-    return NUMBER.sub(link, html.escape(text.strip(), quote=False)).replace("\n", "<br>\n")
+    return NUMBER.sub(link, html.escape(text.strip(), quote=False))
 
 
 def show(message: bytes) -> Shown:
@@ -109,7 +120,7 @@ def _with_images(page: str, message: EmailMessage) -> str:
     images: dict[str, str] = {}
     for part in message.walk():
         if part.get_content_maintype() == "image" and part["Content-ID"]:
-            data = base64.b64encode(part.get_payload(decode=True) or b"").decode()
+            data = base64.b64encode(part.get_content()).decode()
             images[str(part["Content-ID"]).strip().strip("<>")] = f"data:{part.get_content_type()};base64,{data}"
     return re.sub(r"cid:([^\"'\s>)]+)", lambda m: images.get(m[1], m[0]), page)
 

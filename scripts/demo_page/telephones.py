@@ -142,7 +142,15 @@ class Telephone:
         return self._showing(call, network, "ringing", now - call.invited_at)
 
     def _showing(
-        self, call: Call, network: str, state: State, seconds: float, *, level: float = 0, hears: str = "", ended: str = ""
+        self,
+        call: Call,
+        network: str,
+        state: State,
+        seconds: float,
+        *,
+        level: float = 0,
+        hears: str = "",
+        ended: str = "",
     ) -> Display:
         return Display(
             name=self.name,
@@ -176,11 +184,10 @@ def loudness(call: Call) -> float:
 
 
 def caller_id(call: Call) -> str:
-    """What the display shows: name and number of the From field, as the network passed them on."""
-    name, user = re.match(r'\s*(?:"([^"]*)")?[^<]*<?sips?:([^@;>]*)', call.caller_id + " ").groups() if (
-        "sip" in call.caller_id
-    ) else ("", call.caller_id)
-    return " ".join(part for part in (name, user) if part)
+    """What the display shows: name and number of the From field, as the network passed them on (RFC 3261, 20.20)."""
+    name, _, address = call.caller_id.rpartition("<")
+    user = re.sub(r"sips?:|[@;>].*", "", address.strip())
+    return " ".join(part for part in (name.strip(' "'), user) if part)
 
 
 def _ending(call: Call) -> str:

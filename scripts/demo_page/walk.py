@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER, World, off_loop
+
 from demo_page.app import SUBJECT, TEXT
 from demo_page.hub import Hub, spaced
 from demo_page.steps import Steps
 from demo_page.telephones import Display, Telephone
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER, World, off_loop
 
 RINGS_WITHIN_S = 8.0
 SPEAKS_WITHIN_S = 8.0
@@ -212,9 +213,9 @@ async def fetch(url: str, form: dict[str, str] | None = None) -> Page:
 
     def work() -> Page:
         data = urllib.parse.urlencode(form).encode() if form is not None else None
-        request = urllib.request.Request(url, data=data, headers={"Accept-Language": "en"})  # noqa: S310
+        request = urllib.request.Request(url, data=data, headers={"Accept-Language": "en"})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return _page(answer.status, answer.url, answer.read())
         except urllib.error.HTTPError as error:
             with error:

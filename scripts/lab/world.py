@@ -99,7 +99,7 @@ class World:
         await self.stop()
 
     async def start(self, told: Callable[[str], None] = lambda _: None) -> None:
-        """Start everything; `told` hears what stands. Where something fails, stops what runs and raises RuntimeError."""
+        """Start everything; `told` hears what stands. What runs is stopped where something fails, with RuntimeError."""
         try:
             await self._start(told)
         except BaseException:
@@ -110,7 +110,7 @@ class World:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)  # Postfix's own users look into it
         for phone in (self.network, *self.phones.values()):
-            self._opened.append(await phone.open())  # type: ignore[arg-type]
+            self._opened.append(await phone.open())
         await off_loop(self.gateway.init)
         for section, values in self.configuration.items():
             self.gateway.configure(section, **values)
@@ -138,15 +138,13 @@ class World:
         deployed = {str(p.relative_to(written)): p.read_text() for p in written.rglob("*") if p.is_file()}
         first = 20_000 + secrets.randbelow(400) * 100
         # Only the port is looked at here: every file that could be rendered is replaced by what the command wrote.
-        link = AsteriskSettings(
-            gateway_number=SHOWN_NUMBER, port=self.gateway.ami_port, secret=self.gateway.ami_secret
-        )
+        link = AsteriskSettings(gateway_number=SHOWN_NUMBER, port=self.gateway.ami_port, secret=self.gateway.ami_secret)
         self.asterisk = PrivateAsterisk(
             self.folder / "a",
             deploy=DeploySettings(link=link),
             sip_port=self.sip_port,
             rtp_ports=(first, first + 98),
-            extra=deployed,
+            deployed=deployed,
         )
         self.asterisk.start()
 

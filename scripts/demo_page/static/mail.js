@@ -67,8 +67,7 @@ export const showMail = (now) => {
   $("empty").hidden = true;
   document.querySelector(".tabs").hidden = false;
   const newest = mail.at(-1);
-  if (newest.tookMs !== null && before) $("sent").textContent = `Delivered after ${(newest.tookMs / 1000).toFixed(1)} s`;
-  if (newest.tookMs !== null && !before && $("sent").textContent) $("sent").textContent = `Delivered after ${(newest.tookMs / 1000).toFixed(1)} s`;
+  if (newest.tookMs !== null && $("sent").textContent) $("sent").textContent = `Arrived in ${(newest.tookMs / 1000).toFixed(1)} s`;
   choose(newest.number);
 };
 
@@ -101,6 +100,7 @@ const showText = (text) => {
 const row = (data) => {
   if (data.kind === "fold") {
     const details = make("details");
+    if (data.hidden.every((each) => each.kind === "new")) details.className = "new";
     details.append(make("summary", "", data.text), ...data.hidden.map(row));
     return details;
   }
@@ -120,7 +120,7 @@ const showChanges = (rows, known) => {
   const view = $("view-changes");
   const count = (kind) => rows.reduce((sum, each) => sum + (each.kind === kind ? 1 : 0) + each.hidden.filter((h) => h.kind === kind).length, 0);
   const key = make("p", "key");
-  if (known) key.append(make("b", "", `${count("new")} lines came, ${count("gone")} went;`), " every other byte is as Ada sent it.");
+  if (known) key.append(make("b", "", `${count("new")} lines came, ${count("gone")} went;`), "every other byte is as Ada sent it.");
   else key.append("This message did not come from the left side.");
   view.replaceChildren(key, ...rows.map(row));
   view.scrollTop = 0;

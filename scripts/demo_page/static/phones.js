@@ -1,7 +1,7 @@
 // The two telephones, the way between them, and what can be heard on it.
 import { listen } from "./sound.js";
 
-const shown = document.body.dataset.shown;
+const shown = document.body.dataset.shown.replaceAll(" ", "\u00a0");
 const cards = Object.fromEntries([...document.querySelectorAll(".phone")].map((card) => [card.dataset.key, card]));
 const bridge = document.getElementById("bridge");
 
@@ -36,7 +36,8 @@ const showPhone = (card, phone) => {
   put(find(".state"), says(phone));
   if (phone.state === "idle") put(find(".caller"), "");
   else if (phone.state === "over") put(find(".caller"), phone.ended);
-  else putHtml(find(".caller"), "Call from ", bold(phone.caller), ` by ${phone.network}`);
+  else putHtml(find(".caller"), "shows ", bold(phone.caller));
+  find(".caller").title = phone.network ? `The call came by ${phone.network}` : "";
   find(".meter").style.setProperty("--level", phone.level);
   if (phone.hears === "Ada" || phone.hears === "Ben") putHtml(find(".hears"), "hears ", bold(phone.hears));
   else put(find(".hears"), phone.hears ? `hears ${phone.hears}` : phone.state === "talking" ? "hears nothing" : "");
@@ -66,7 +67,7 @@ const showBridge = ({ ben, ada }) => {
     : ben.state === "over" ? "The call is over" : "No call";
   put(bridge.querySelector(".says"), words);
   const note = document.getElementById("hidden-note");
-  if (joined) put(note, `Both displays show ${shown}: neither learns the other’s number.`);
+  if (joined) put(note, `Both displays show ${shown}. Neither learns the other’s number.`);
   else if (bridge.dataset.state === "idle") put(note, "Two real SIP telephones and a real Asterisk between them.");
   else put(note, ben.state === "talking" && !ben.pressed && !ben.by_itself ? "Press 1 on Ben’s telephone." : "");
 };

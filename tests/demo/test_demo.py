@@ -1,0 +1,140 @@
+"""scripts/demo for real: Postfix, mailgate, Asterisk, telephones, and Chromium before the page.
+
+Each run is a process of its own; afterwards nothing that it has started may be left.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from lab.gateway import free_port
+from playwright.sync_api import Page, expect, sync_playwright
+
+PROGRAM = Path(__file__).parents[2] / "scripts" / "demo_main.py"
+CHROMIUM = "/usr/bin/chromium"
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, str(PROGRAM), "--keep", *words]
+
+
+def folder_in(output: str) -> Path:
+    found = re.search(r"^Kept: (\S+)$", output, re.MULTILINE)
+    assert found, output
+    return Path(found[1])
+
+
+def still_running(folder: Path) -> list[str]:
+    """Command lines of processes that name the folder."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return [line for line in lines if str(folder) in line]
+
+
+def ended(output: str) -> None:
+    """Nothing of the run is left but its folder, which goes now."""
+    folder = folder_in(output)
+    assert (folder / "g" / "mailgate.toml").exists()
+    assert still_running(folder) == []
+    shutil.rmtree(folder)
+
+
+@pytest.mark.claim("C11", "T1", "T5", "T7", "T9")
+def test_once_runs_from_letter_to_bridged_call() -> None:
+    done = subprocess.run(command("--once"), capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("✓") >= 14 and "✗" not in done.stdout
+    ended(done.stdout)
+
+
+def test_once_names_the_step_that_fails_shows_logs_and_stops_everything() -> None:
+    abroad = command("--once", "--number", "+12125550100")  # only calls within the gateway's own country are allowed
+    done = subprocess.run(abroad, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Failed Ben gives his number and presses the button: the page answered 422" in done.stdout
+    for name in ("mailgate", "Postfix", "Asterisk"):
+        assert f"the end of what {name} wrote" in done.stdout
+    ended(done.stdout)
+
+
+@contextmanager
+def demo(*words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The demo with its page; address and process. Ctrl-C ends it."""
+    with subprocess.Popen(command("--no-browser", *words), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            head = []
+            for line in process.stdout:
+                head.append(line)
+                if found := re.search(r"http://\S+/", line):
+                    yield found[0], process
+                    break
+            else:
+                pytest.fail("".join(head))
+        finally:
+            process.send_signal(signal.SIGINT)
+            output = process.stdout.read()
+            status = process.wait(30)
+    assert (status, "Everything is stopped." in output) == (128 + signal.SIGINT, True)
+    ended(output)
+
+
+def stroll(page: Page) -> None:
+    """What a newcomer does: send, read, click, type, answer, press, talk, hang up."""
+    page.get_by_role("button", name="Send").click()
+    message = page.frame_locator("#message")
+    offer = message.get_by_role("link", name="Ada Lovelace")
+    expect(offer).to_be_visible(timeout=10_000)
+    expect(message.locator("body")).not_to_contain_text(re.compile(r"99\W*00\W*12\W*34"))
+    page.get_by_role("tab", name="What mailgate changed").click()
+    expect(page.locator("#view-changes .gone mark").first).to_contain_text("+33 1 99 00 12 34")
+    page.get_by_role("tab", name="Message").click()
+
+    offer.locator("img").click()
+    accept = page.frame_locator("#page")
+    accept.locator("#number").fill("01 99 00 00 02")
+    accept.locator("#call button").click()
+
+    ben, ada = page.locator("#phone-ben"), page.locator("#phone-ada")
+    expect(ben).to_have_attribute("data-state", "ringing", timeout=10_000)
+    expect(ben.locator(".caller")).to_have_text("shows +33 1 99 00 00 00")
+    ben.get_by_role("button", name="Answer").click()
+    ben.get_by_role("button", name="Press 1").click()
+    expect(ben.locator(".hears")).to_have_text("hears Ada", timeout=15_000)  # who answers by herself
+    expect(ada.locator(".hears")).to_have_text("hears Ben")
+    expect(page.locator("#bridge .says")).to_have_text("Ada and Ben are talking")
+    expect(accept.locator("h1")).to_have_text("You are connected")
+    ben.get_by_role("button", name="Hang up").click()
+    expect(accept.locator("h1")).to_have_text("The call has ended")
+    expect(ada.locator(".caller")).to_have_text("the other side hung up")
+
+
+@pytest.mark.claim("T2", "T3", "T4")
+def test_a_newcomer_sees_an_email_become_a_call() -> None:
+    with demo("--port", str(free_port())) as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            context = browser.new_context(viewport={"width": 1280, "height": 620}, locale="en")
+            page = context.new_page()
+            errors: list[str] = []
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+            page.goto(url)
+            stroll(page)
+            fits = page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+            assert fits, "the page scrolls on a small laptop"
+            assert errors == []
+        finally:
+            browser.close()
