@@ -110,6 +110,7 @@ def stroll(page: Page) -> None:
     ben, ada = page.locator("#phone-ben"), page.locator("#phone-ada")
     expect(ben).to_have_attribute("data-state", "ringing", timeout=10_000)
     expect(ben.locator(".caller")).to_have_text("shows +33 1 99 00 00 00")
+    ben.get_by_role("button", name="Listen").click()
     ben.get_by_role("button", name="Answer").click()
     ben.get_by_role("button", name="Press 1").click()
     expect(ben.locator(".hears")).to_have_text("hears Ada", timeout=15_000)  # who answers by herself
