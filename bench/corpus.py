@@ -14,13 +14,29 @@ import argparse
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from smtp_hooks.block import render
 from smtp_hooks.mime import Unsuitable, locate, splice
+from smtp_hooks.mime.model import Edit, apply
+from smtp_hooks.mime.text import rewrite
 from smtp_hooks.numbers import Redactor
 
 URL = "https://call.example.org/a/AY3vSxQ0bT8mWqkz1nHc5rJd9fLp2uEg7iVo"
+
+SPELLINGS: list[Callable[[str], str]] = [
+    lambda n: n,
+    lambda n: n.replace(" ", ""),
+    lambda n: n.replace(" ", "."),
+    lambda n: n.replace(" ", "-"),
+    lambda n: n.replace(" ", "\u00a0"),
+    lambda n: n.replace(" ", "\u2013"),
+    lambda n: n.replace(" ", " - "),
+    lambda n: n.replace("+", ""),
+    lambda n: f"({n.split()[0]}) {' '.join(n.split()[1:])}",
+    lambda n: f"{n.split()[0]} ({n.split()[1]}) {' '.join(n.split()[2:])}",
+]
 
 
 def as_sent(stored: bytes) -> bytes:
@@ -43,18 +59,32 @@ def change(message: bytes, redactor: Redactor | None) -> tuple[bytes, str]:
     return spliced.message, "changed"
 
 
-def inject(message: bytes, number: str) -> bytes:
-    """The message with a line that holds the number at the top of each text body that is neither base64 nor a file."""
-
-    def put(match: re.Match[bytes]) -> bytes:
-        return match[0] + b"Call me: " + number.encode("ascii") + b" any time.\r\n"
-
-    head, blank, body = message.partition(b"\r\n\r\n")
-    if b"base64" in head.lower() or b"multipart" in head.lower() or b"message/" in head.lower():
+def inject(message: bytes, number: str, seed: int) -> bytes:
+    """The message with the number put into each body, in a spelling that changes with the seed, links included."""
+    site = locate(message)
+    if isinstance(site, Unsuitable):
         return message
-    if b"text/html" in head.lower():
-        return head + blank + re.sub(rb"<body[^>]*>", put, body, count=1, flags=re.IGNORECASE)
-    return head + blank + b"Call me: " + number.encode("ascii") + b" any time.\r\n\r\n" + body
+    edits: list[Edit] = []
+    spelling = SPELLINGS[seed % len(SPELLINGS)]
+    shown = spelling(number)
+    for insertion in (site.plain, site.html):
+        if insertion is None:
+            continue
+        text = insertion.body.text
+        if insertion.body.part.media_type == "text/html":
+            at = max(text.find("<p>") + 3 if "<p>" in text else text.lower().find("<body>") + 6, 0)
+            at = at if at > 6 else insertion.at
+            digits = "".join(c for c in number if c.isdigit())
+            put = f'Call <a href="tel:+{digits}">{shown}</a> any time. '
+        else:
+            at = text.find("\n") + 1 if not text.startswith(">") else 0
+            put = f"Call {shown} any time, or {number}.\r\n"
+        try:
+            put.encode(insertion.body.codec)
+        except UnicodeEncodeError:
+            put = put.encode("ascii", "replace").decode().replace("?", " ")
+        edits += rewrite(message, insertion.body, [(at, at, put)], eight_bit=True)
+    return apply(message, sorted(edits, key=lambda e: e.start))
 
 
 def main() -> int:
@@ -73,7 +103,7 @@ def main() -> int:
         relative = path.relative_to(options.source)
         message = as_sent(path.read_bytes())
         if options.inject:
-            message = inject(message, options.number)
+            message = inject(message, options.number, len(message))
             copy = options.target.with_name(options.target.name + ".orig") / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(message)

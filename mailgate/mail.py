@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from smtp_hooks.policy import Invite, Sender
-
-from mailgate.accounts.model import Account, Hide, Mode
+from mailgate.accounts.model import Account
 from mailgate.metrics import Metrics
 from mailgate.offers.offer import Terms
 from mailgate.offers.service import Offers
@@ -18,11 +16,13 @@ from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from smtp_hooks import block
-from smtp_hooks.dkim import Signer
+from smtp_hooks.dkim import Signer, complete
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.pipeline import Coupon, Decision
+from smtp_hooks.pipeline import Coupon, Decision, Offeror
+from smtp_hooks.policy import Facts, Hide, Mode, Sender
+from smtp_hooks.trace import stamp
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,8 @@ class MailSettings:
     hostname: str = "localhost"
 
 
-@dataclass(slots=True)
-class _Known:
-    """An account as the store has it, and what was made from it."""
-
-    account: Account
-    sender: Sender
-    redactor: Redactor | None
+HIDDEN = {"en": "[number hidden]", "de": "[Nummer verborgen]", "fr": "[numéro masqué]"}
+"""What stands where a number was, where the configuration says nothing else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,35 +47,37 @@ class MailRoom:
     """Accounts and offers for the pipeline. One for each event loop."""
 
     settings: MailSettings
+    facts: Facts
     store: Store
     sealer: Sealer
     offers: Offers
     signer: Signer | None
     metrics: Metrics
     now: Callable[[], float]
-    _known: dict[str, _Known] = field(default_factory=dict)
+    _known: dict[str, tuple[Account, Offeror]] = field(default_factory=dict)
 
-    def sender(self, envelope: Envelope) -> Sender | None:
+    def offeror(self, envelope: Envelope) -> Offeror | None:
         client = envelope.client
         if not client.trusted:
             return None
         address = client.login if "@" in client.login else envelope.reverse_path
         account = self.store.read(lambda rows: accounts.by_address(rows, self.sealer, address)) if address else None
-        return None if account is None else self._remember(account).sender
+        if account is None:
+            return None
+        known = self._known.get(account.account_id)
+        if known is None or known[0] != account:  # patterns are compiled once, and again when the account has changed
+            known = self._known[account.account_id] = (account, self._offeror(account))
+        return known[1]
 
-    def redactor(self, sender: Sender) -> Redactor | None:
-        return self._known[sender.sender_id].redactor
-
-    async def open(self, sender: Sender, invite: Invite, message_id: str) -> Coupon:
-        account = self._known[sender.sender_id].account
-        destination = account.destination()
-        assert destination is not None
+    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
+        account, _ = self._known[offeror.account_id]
+        destination = account.destinations[0]
         terms = Terms(
             account_id=account.account_id,
             offeror_name=account.display_name,
             destination_name=destination.display_name,
             destination=destination.channels,
-            offeree_address=invite.recipient,
+            offeree_address=offeree,
             language=account.language,
             message_id=message_id,
         )
@@ -90,24 +87,23 @@ class MailRoom:
     async def withdraw(self, coupon: Coupon) -> None:
         await self.offers.withdraw(coupon.offer_id)
 
-    def addition(self, sender: Sender, coupon: Coupon) -> Addition:
-        account = self._known[sender.sender_id].account
+    def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         return block.render(
-            language=account.language,
-            offeror_name=account.display_name,
+            language=offeror.sender.language,
+            offeror_name=offeror.sender.display_name,
             url=coupon.url,
             icon=self.settings.icon,
             content_id=f"{coupon.offer_id}@{self.settings.hostname}",
             icon_url=f"{self.settings.public_url}/icon.png",
         )
 
-    def sign(self, message: bytes, reverse_path: str) -> bytes:
+    def finish(self, message: bytes, reverse_path: str) -> bytes:
+        whole = complete(message, now=self.now(), message_id=f"<{uuid.uuid4().hex}@{self.settings.hostname}>")
+        if self.facts.trace_keys:
+            whole = stamp(whole, self.facts.trace_keys[0]) + whole
         if self.signer is None:
-            return message
-        return self.signer.sign(message, reverse_path=reverse_path, now=self.now())
-
-    def new_message_id(self) -> str:
-        return f"<{uuid.uuid4().hex}@{self.settings.hostname}>"
+            return whole
+        return self.signer.sign(whole, reverse_path=reverse_path, now=self.now())
 
     def note(self, decision: Decision) -> None:
         self.metrics.messages.labels(decision=decision.name, reason=decision.reason).inc()
@@ -117,22 +113,17 @@ class MailRoom:
             extra={"action": "message", "reason": decision.reason or None, "offer": decision.offer_id or None},
         )
 
-    def _remember(self, account: Account) -> _Known:
-        """The account's redactor is compiled once, and again only when the account has changed."""
-        known = self._known.get(account.account_id)
-        if known is None or known.account != account:
-            numbers = account.numbers
-            known = _Known(
-                account=account,
-                sender=Sender(
-                    sender_id=account.account_id,
-                    mode=account.mode.value,
-                    hide_required=account.hide is Hide.REQUIRED,
-                ),
-                redactor=Redactor(numbers, self.settings.replacement) if numbers else None,
-            )
-            self._known[account.account_id] = known
-        return known
-
-
-__all__ = ["MailRoom", "MailSettings", "Mode"]
+    def _offeror(self, account: Account) -> Offeror:
+        replacement = self.settings.replacement or HIDDEN.get(account.language, HIDDEN["en"])
+        return Offeror(
+            account_id=account.account_id,
+            sender=Sender(
+                display_name=account.display_name,
+                numbers=account.numbers,
+                mode=Mode(account.mode.value),
+                hide=Hide(account.hide.value),
+                language=account.language,
+                replacement=replacement,
+            ),
+            redactor=Redactor(account.numbers, replacement) if account.numbers else None,
+        )

@@ -43,6 +43,7 @@ from mailgate.web.settings import WebSettings
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
 from smtp_hooks.pipeline import Offering
+from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
 
@@ -75,7 +76,6 @@ def web_settings(config: Config) -> WebSettings:
         default_region=config.gateway.region,
         countries=tuple(dict.fromkeys((config.gateway.region, *dialling.countries))),
         allow_sip=dialling.sip_users or bool(dialling.sip_domains),
-        sip_hosts=dialling.sip_domains,
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
@@ -195,7 +195,12 @@ async def _running(config: Config) -> AsyncIterator[None]:
             RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
         )
         stack.push_async_callback(relay.close)
+        ring = load_ring(config.keys.token_file)
         room = MailRoom(
+            facts=Facts(
+                trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
+                own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
+            ),
             settings=MailSettings(
                 public_url=config.gateway.public_url,
                 icon=rules.icon,

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from smtp_hooks import mime
-from smtp_hooks.dkim import Unsignable, complete
+from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Recipient, Reply
-from smtp_hooks.mime import Addition, Unsuitable
+from smtp_hooks.mime import Addition, Site, Unsuitable
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.policy import Invite, Pass, Refuse, Sender, decide
+from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.protocol import Capabilities
 from smtp_hooks.transaction import NextHop, Transaction
 
@@ -50,32 +50,36 @@ class Decision:
     offer_id: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offeror:
+    """The account that a message is sent for. `redactor` finds its numbers; None where it has none."""
+
+    account_id: str
+    sender: Sender
+    redactor: Redactor | None = None
+
+
 class Desk(Protocol):
     """What the pipeline needs of those who know accounts, offers and keys."""
 
-    def sender(self, envelope: Envelope) -> Sender | None:
+    @property
+    def facts(self) -> Facts:
+        """What the policy knows of this gateway."""
+
+    def offeror(self, envelope: Envelope) -> Offeror | None:
         """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
 
-    def redactor(self, sender: Sender) -> Redactor | None:
-        """Finds the account's numbers; None where it has none."""
-
-    async def open(self, sender: Sender, invite: Invite, message_id: str) -> Coupon:
-        """A new offer, durable when this returns."""
+    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
+        """A new offer to that address, durable when this returns."""
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
 
-    def addition(self, sender: Sender, coupon: Coupon) -> Addition:
+    def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         """What goes into the message."""
 
-    def sign(self, message: bytes, reverse_path: str) -> bytes:
-        """The message with its signature before it, or unchanged where there is no key for it. Raises Unsignable."""
-
-    def now(self) -> float:
-        """UNIX seconds."""
-
-    def new_message_id(self) -> str:
-        """For a message that has none, with brackets."""
+    def finish(self, message: bytes, reverse_path: str) -> bytes:
+        """The changed message with Date and Message-ID, our trace, and its signature. Raises Unsignable."""
 
     def note(self, decision: Decision) -> None:
         """For log and metrics."""
@@ -107,15 +111,14 @@ class Offering:
 
     async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         """Send the message on, with an offer where it gets one; the reply for the client."""
-        sender: Sender | None = None
-        coupon: Coupon | None = None
+        offeror: Offeror | None = None
         try:
-            sender = self._desk.sender(envelope)
-            changed = await self._changed(envelope, message, sender)
+            offeror = self._desk.offeror(envelope)
+            changed = await self._changed(envelope, message, offeror)
         except Exception:
             log.exception("making an offer failed")
             self._desk.note(Decision(name="fault"))
-            if self._on_fault == "tempfail" or (sender is not None and sender.hide_required):
+            if self._on_fault == "tempfail" or (offeror is not None and _must_hide(offeror)):
                 await inner.abort()
                 return TRY_LATER
             changed = message
@@ -132,75 +135,79 @@ class Offering:
                 return reply
 
     async def _changed(
-        self, envelope: Envelope, message: bytes, sender: Sender | None
+        self, envelope: Envelope, message: bytes, offeror: Offeror | None
     ) -> bytes | Reply | tuple[bytes, Coupon]:
         desk = self._desk
-        decision = decide(envelope, message, sender)
+        decision = decide(envelope, message, offeror.sender if offeror else None, desk.facts)
         match decision:
-            case Refuse(reply=reply, reason=reason):
-                desk.note(Decision(name="refused", reason=reason))
+            case Refuse(reply=reply):
+                desk.note(Decision(name="refused", reason="policy"))
                 return reply
             case Pass(reason=reason):
-                desk.note(Decision(name="passed", reason=reason))
-                return message
-            case Invite():
+                return self._untouched(message, offeror, reason.value)
+            case Invite(offerees=offerees):
                 pass
-        assert sender is not None
-        redactor = desk.redactor(sender)
+        assert offeror is not None  # nobody's message passes
+        if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
+            return self._untouched(message, offeror, "several-recipients")
         site = mime.locate(message)
         if isinstance(site, Unsuitable):
-            return self._left_alone(message, sender, redactor, site)
-        coupon = await desk.open(sender, decision, message_id(message))
+            return self._untouched(message, offeror, site.reason.value)
+        coupon = await desk.open(offeror, offerees[0].address, message_id(message))
         try:
-            spliced = mime.splice(
-                message,
-                site,
-                desk.addition(sender, coupon),
-                redactor=redactor,
-                eight_bit=(await self._next_hop.capabilities()).eight_bit,
-            )
-            if isinstance(spliced, Unsuitable):
-                await self._withdraw(coupon)
-                return self._left_alone(message, sender, redactor, spliced)
-            if spliced.remaining and sender.hide_required:
-                await self._withdraw(coupon)
-                return self._shows(spliced.remaining)
-            whole = complete(spliced.message, now=desk.now(), message_id=desk.new_message_id())
-            signed = desk.sign(whole, envelope.reverse_path)
-        except Unsignable as error:
-            await self._withdraw(coupon)
-            desk.note(Decision(name="passed", reason="unsignable"))
-            log.info("message cannot be signed, so it is not changed: %s", error)
-            return message
+            return await self._spliced(envelope, message, offeror, site, coupon)
         except BaseException:
             await self._withdraw(coupon)
             raise
-        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
-        return signed, coupon
 
-    def _left_alone(self, message: bytes, sender: Sender, redactor: Redactor | None, why: Unsuitable) -> bytes | Reply:
-        """A message that cannot be changed safely goes as it is, unless it shows a number that must be hidden."""
-        if sender.hide_required and redactor is not None:
-            showing = mime.exposed(message, None, redactor)
+    async def _spliced(
+        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon
+    ) -> bytes | Reply | tuple[bytes, Coupon]:
+        desk = self._desk
+        spliced = mime.splice(
+            message,
+            site,
+            desk.addition(offeror, coupon),
+            redactor=offeror.redactor,
+            eight_bit=(await self._next_hop.capabilities()).eight_bit,
+        )
+        if isinstance(spliced, Unsuitable):
+            await self._withdraw(coupon)
+            return self._untouched(message, offeror, spliced.reason.value)
+        if spliced.remaining and _must_hide(offeror):
+            await self._withdraw(coupon)
+            return self._exposed(spliced.remaining)
+        try:
+            finished = desk.finish(spliced.message, envelope.reverse_path)
+        except Unsignable as error:
+            await self._withdraw(coupon)
+            log.info("message cannot be signed, so it is not changed: %s", error)
+            return self._untouched(message, offeror, "unsignable")
+        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
+        return finished, coupon
+
+    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> bytes | Reply:
+        """A message that is not changed goes as it came, unless it shows a number that must be hidden."""
+        if offeror is not None and _must_hide(offeror) and offeror.redactor is not None:
+            showing = mime.exposed(message, offeror.redactor)
             if showing:
-                return self._shows(showing)
-        self._desk.note(Decision(name="passed", reason=why.reason.value))
+                return self._exposed(showing)
+        self._desk.note(Decision(name="passed", reason=reason))
         return message
 
-    def _shows(self, parts: tuple[str, ...]) -> Reply:
+    def _exposed(self, where: tuple[str, ...]) -> Reply:
         self._desk.note(Decision(name="refused", reason="shows-number"))
-        named = ", ".join(parts[:3])
-        return Reply(
-            code=550,
-            enhanced="5.7.1",
-            text=f"Your account hides your telephone number, and this message would show it in: {named}",
-        )
+        return refuse_exposed(where).reply
 
     async def _withdraw(self, coupon: Coupon) -> None:
         try:
             await self._desk.withdraw(coupon)
         except Exception:
             log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
+
+
+def _must_hide(offeror: Offeror) -> bool:
+    return offeror.sender.hide is Hide.REQUIRED
 
 
 class _OfferingTransaction:

@@ -82,8 +82,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by name
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
 
     def data_received(self, data: bytes) -> None:
         try:

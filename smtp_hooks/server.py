@@ -184,7 +184,8 @@ class Connection(SMTP):
         self._eof = False
         self._handing_over = False
         self._paused = False
-        self._in_content = False
+        self._content: Content | None = None  # what DATA fills
+        self._content_until = 0.0
         self._farewell: Reply | None = None
         self._at_once = False  # the farewell does not wait for the end of content
         self._waiter: asyncio.Future[None] | None = None
@@ -199,19 +200,19 @@ class Connection(SMTP):
         return task
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by name
+        wire = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
         peer = transport.get_extra_info("peername")
         address = ip_address(peer[0].partition("%")[0]) if isinstance(peer, tuple) else None
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         refusal = self._server.admit(address)
         if refusal is not None:
-            transport.write(write_reply(refusal))
-            transport.close()
+            wire.write(write_reply(refusal))
+            wire.close()
             return
         self._client = Client(address=address, trusted=_within(address, self._settings.trusted))
         self._server.joined(self)
-        self._wire = transport
+        self._wire = wire
         super().connection_made(transport)
         if self.task is not None:
             self.task.add_done_callback(lambda _: self._server.left(self))
@@ -225,9 +226,12 @@ class Connection(SMTP):
     def data_received(self, data: bytes) -> None:
         if self.task is None:
             return
+        if self._content is not None:
+            self._take_content(self._content, data)
+            return
         self._input = self._input[self._at :] + data if self._at < len(self._input) else data
         self._at = 0
-        if not self._paused and not self._in_content and len(self._input) > _HIGH_WATER and self._wire is not None:
+        if not self._paused and len(self._input) > _HIGH_WATER and self._wire is not None:
             self._paused = True
             self._wire.pause_reading()
         self._wake()
@@ -249,7 +253,7 @@ class Connection(SMTP):
         self._at_once = in_content
         if self._waiter is None and in_content:  # it waits for a client that does not read
             self.cut()
-        elif in_content or not self._in_content:
+        elif in_content or self._content is None:
             self._wake()
 
     def cut(self) -> None:
@@ -312,29 +316,36 @@ class Connection(SMTP):
                 return None
             await self._more()
 
-    async def _content(self) -> Content | None:
-        """Message content; None where the client went away, stopped, or never stops."""
-        content = Content(self._settings.size_limit)
-        until = self.loop.time() + self._settings.message_s
-        self._in_content = True
+    def _take_content(self, content: Content, data: bytes) -> None:
+        """Content goes where it belongs as it comes, the coroutine wakes at the end, or where there is too much."""
+        rest = content.feed(data)
+        if rest is not None:
+            self._content = None
+            self._input, self._at = rest, 0
+            self._wake()
+        elif content.received > 2 * self._settings.size_limit + _HIGH_WATER:
+            self.cut()
+        elif self._waiter is not None:
+            self.deadline = min(self.loop.time() + self._settings.idle_s, self._content_until)
+
+    async def _receive(self) -> Content | None:
+        """Message content; None where the client went away or stopped sending."""
+        content = self._content = Content(self._settings.size_limit)
+        self._content_until = self.loop.time() + self._settings.message_s
+        early, self._input, self._at = self._input[self._at :], b"", 0
         try:
-            while True:
-                chunk = self._input[self._at :] if self._at else self._input
-                self._input, self._at = b"", 0
-                rest = content.feed(chunk) if chunk else None
-                if rest is not None:
-                    self._input = rest
-                    return content
-                if self._eof or content.received > 2 * self._settings.size_limit + _HIGH_WATER:
+            if early:
+                self._take_content(content, early)
+            while not content.ended:
+                if self._eof:
                     return None
-                if self.loop.time() > until:
-                    self._farewell, self._at_once = IDLE, True
                 if self._farewell is not None and self._at_once:
                     self._say(self._farewell)
                     return None
                 await self._more()
+            return content
         finally:
-            self._in_content = False
+            self._content = None
 
     # The session
 
@@ -451,7 +462,7 @@ class Connection(SMTP):
         if not self._accepted:
             raise Refused(Reply(code=554, enhanced="5.5.1", text="No valid recipients"))
         self._output.append(b"354 End data with <CR><LF>.<CR><LF>\r\n")
-        content = await self._content()
+        content = await self._receive()
         if content is None:
             raise _Gone
         reply = TOO_LARGE if content.too_large else await self._hand_over(transaction, content.message())

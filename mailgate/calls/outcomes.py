@@ -37,8 +37,8 @@ _BY_LEG: dict[Leg, dict[str, Outcome]] = {
 }
 
 _RECORD = re.compile(
-    r"(?P<phase>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<at>[0-9]+(?:\.[0-9]+)?)"
-    r"(?:\|(?P<last>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<last_at>[0-9]+(?:\.[0-9]+)?)"
+    r"(?P<phase>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
+    r"(?:\|(?P<last>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<last_at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
     r"\|(?P<cause>[0-9]*)\|(?P<revoked>[01]?))?\Z"
 )
 
@@ -61,13 +61,13 @@ def outcome_of_cause(leg: Leg, cause: int) -> Outcome:
 def outcome_of_dial(dial_status: str, cause: int) -> Outcome:
     """Why leg 2 was not bridged, from Dial's DIALSTATUS; the cause tells apart what it lumps together."""
     match dial_status:
-        case "BUSY":
+        case "BUSY" if cause:  # without one it is a forward that was not followed
             return Outcome.DESTINATION_BUSY
         case "NOANSWER":  # its time ran out (cause 0), or 480
             return Outcome.DESTINATION_NO_ANSWER
         case "CANCEL":
             return Outcome.OFFEREE_LEFT
-        case _:  # CHANUNAVAIL, CONGESTION
+        case _:  # CHANUNAVAIL, CONGESTION, a forward
             return outcome_of_cause(2, cause)
 
 
@@ -108,16 +108,25 @@ def parse_record(text: str) -> Record:
     if not match:
         raise ValueError("not a record of an attempt")
     if match["phase"] != "ended":
-        return Record(phase=match["phase"], at=float(match["at"]))
+        return Record(phase=match["phase"], at=_time(match["at"]))
     if match["last"] is None:
         raise ValueError("not a record of an attempt")
     return Record(
         phase=match["last"],
-        at=float(match["last_at"]),
-        ended_at=float(match["at"]),
+        at=_time(match["last_at"]),
+        ended_at=_time(match["at"]),
         cause=int(match["cause"] or 0),
         revoked=match["revoked"] == "1",
     )
+
+
+def _time(text: str) -> float:
+    """UNIX seconds of `1795305367+07.728`: Asterisk reads its clock twice, and between the two a second may begin."""
+    whole, _, within = text.partition("+")
+    if not within:
+        return float(whole)
+    later = float(within) - int(whole) % 60
+    return int(whole) + later + (60 if later < -30 else -60 if later > 30 else 0)
 
 
 def event_of_record(attempt_id: str, record: Record) -> CallEvent:

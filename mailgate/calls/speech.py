@@ -86,24 +86,25 @@ class Speech:
         return path if await asyncio.shield(self._making[path]) else None
 
     async def _make(self, path: Path, words: str, language: str) -> bool:
-        folder = self._settings.folder
-        await asyncio.to_thread(_make_folder, folder)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as scratch:
-            output = Path(scratch) / "spoken.wav"
-            command = [
-                a.replace("{language}", language).replace("{output}", str(output)) for a in self._settings.command
-            ]
-            try:
-                await self._run(command, words)
+        try:
+            await asyncio.to_thread(_make_folder, self._settings.folder)
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=self._settings.folder) as scratch:
+                output = Path(scratch) / "spoken.wav"
+                filled = {"{language}": language, "{output}": str(output)}
+                await self._run([filled.get(argument, argument) for argument in self._settings.command], words)
                 await asyncio.to_thread(_convert, output, path.with_suffix(".wav"))
-            except (OSError, ValueError, TimeoutError) as error:
-                if not self._missing:  # said once: every call would say it again
-                    log.error(
-                        "no speech: calls begin with Asterisk's own announcement",
-                        extra={"action": "speech_failed", "program": command[0], "reason": f"{error!r:.200}"},
-                    )
-                self._missing = True
-                return False
+        except (OSError, ValueError, TimeoutError) as error:
+            if not self._missing:  # said once: every call would say it again
+                log.error(
+                    "no speech: calls begin with Asterisk's own announcement",
+                    extra={
+                        "action": "speech_failed",
+                        "program": self._settings.command[0],
+                        "reason": f"{error!r:.200}",
+                    },
+                )
+            self._missing = True
+            return False
         self._missing = False
         return True
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -34,14 +35,14 @@ from mailgate.web.guard import Guard
 from mailgate.web.live import Streams
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
-from mailgate.web.request import TooLarge, read_form, sip_channel
+from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from tokens.errors import TokenError
 
 log = logging.getLogger(__name__)
 
 Dial = Callable[[str, str], Channel]
-"""`dial(number as typed, region) -> Channel`; raises CallRefused."""
+"""`dial(number or "sip:" address as typed, region) -> Channel`; raises CallRefused. See mailgate.calls.dialling."""
 
 _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
 
@@ -128,8 +129,9 @@ class _AcceptPage:
         return StreamingResponse(stream, headers=headers, media_type="text/event-stream")
 
     async def _watch(self, token: str) -> AsyncIterator[View]:
-        async for view in self._offers.watch(token):
-            yield view
+        with suppress(UnknownOffer):  # withdrawn between look and watch
+            async for view in self._offers.watch(token):
+                yield view
 
     # --- pressing -----------------------------------------------------------------------------------------------
 
@@ -160,8 +162,10 @@ class _AcceptPage:
             await self._offers.accept(token, self._channel(fields, form))
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
-            wrong = "sip" if "sip" in fields else "number"
+            wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
             return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
+        except UnknownOffer:
+            return self._worthless("gone", request)
         except IllegalTransition as error:
             log.info("press came too late: %s", error, extra={"offer": view.offer_id})
         finally:
@@ -178,11 +182,15 @@ class _AcceptPage:
 
     def _channel(self, fields: Mapping[str, str], form: Form) -> Channel:
         """Raises CallRefused."""
-        if self._settings.allow_sip and "sip" in fields:
-            return sip_channel(form.sip, self._settings.sip_hosts)
-        if not form.number.strip():
+        sip = self._settings.allow_sip and "sip" in fields
+        typed = (form.sip if sip else form.number).strip()
+        if not typed:
             raise CallRefused("empty")
-        return self._dial(form.number, form.region)
+        if sip:
+            return self._dial(f"sip:{typed[4:] if typed[:4].lower() == 'sip:' else typed}", form.region)
+        if typed[:4].lower() == "sip:":  # the number's field is no way around `allow_sip`
+            raise CallRefused("not-a-number")
+        return self._dial(typed, form.region)
 
     # --- answers ------------------------------------------------------------------------------------------------
 

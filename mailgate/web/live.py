@@ -23,7 +23,7 @@ class Streams:
     """All open streams of a server, so that it can end them when it stops."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[View]] = set()
+        self._waiting: set[asyncio.Future[View | None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Streams:
         """The stream's bytes. `render(view, more)` gives an event's id and data; `more`: others may follow."""
         yield b"retry: %d\n\n" % RETRY_MS
         called = False
-        pending: asyncio.Future[View] | None = None
+        pending: asyncio.Future[View | None] | None = None
         try:
             while not self._closed:
                 if pending is None:
@@ -55,6 +55,8 @@ class Streams:
                 if pending.cancelled():
                     return
                 view, pending = pending.result(), None
+                if view is None:
+                    return
                 called = called or view.in_call
                 more = view.in_call or (view.may_accept and not called)
                 key, data = render(view, more)
@@ -69,5 +71,5 @@ class Streams:
                     await pending
 
 
-async def _next(views: AsyncIterator[View]) -> View:
-    return await anext(views)
+async def _next(views: AsyncIterator[View]) -> View | None:
+    return await anext(views, None)

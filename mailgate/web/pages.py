@@ -7,7 +7,7 @@ the longest part of the page) is made once and kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -22,8 +22,14 @@ from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
 from mailgate.web.nonce import Nonces
 from mailgate.web.settings import WebSettings
+from mailgate.web.sheet import Sheet, gap
 from mailgate.web.story import Story, tell
 from mailgate.web.texts import Texts
+
+_KEPT = 256
+"""Rendered pieces that are kept, by language and country; 15 kB each at the most."""
+_LONGEST_HEADER = 200
+"""Characters of Accept-Language that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +89,27 @@ class Pages:
         self._offer = environment.get_template("offer.html")
         self._panel = environment.get_template("panel.html")
         self._plain = environment.get_template("plain.html")
-        self._countries = lru_cache(maxsize=512)(self._countries_of)
-        self._names = lru_cache(maxsize=64)(countries.names)
+        self._countries = lru_cache(maxsize=_KEPT)(self._countries_of)
+        self._names = lru_cache(maxsize=_KEPT)(countries.names)
+        self._dates = lru_cache(maxsize=4 * _KEPT)(self._date_of)
+        self._readers = lru_cache(maxsize=4 * _KEPT)(self._reader_of)
+        self._sheets = lru_cache(maxsize=_KEPT)(self._sheet_of)
 
     def reader(self, accept_language: str, otherwise: str = "en") -> Reader:
         """The reader by the browser's languages; `otherwise` is the offer's language."""
-        return Reader(
-            texts=texts.choose(self._languages, accept_language, otherwise),
-            region=countries.region_of(accept_language, self.regions, self._settings.default_region),
-        )
+        return self._readers(accept_language[:_LONGEST_HEADER], otherwise)
 
     def path(self, token: str) -> str:
         """The page's own address on this host."""
         return f"{self._settings.base_path}/a/{token}"
 
-    def offer(self, token: str, view: View, reader: Reader, form: Form | None = None) -> str:
-        """The whole page of an offer as it stands."""
-        return self._offer.render(self._context(token, view, reader, form or Form(region=reader.region)))
+    def offer(self, token: str, view: View, reader: Reader, form: Form | None = None) -> bytes:
+        """The whole page of an offer as it stands, with what was typed in `form`."""
+        story = tell(view, self._now())
+        values = self._values(token, view, reader, story)
+        if form is None and story.phase == "offer":
+            return self._sheets(reader.texts.language, reader.region, story.title).fill(values)
+        return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
 
     def news(self, token: str, view: View, reader: Reader, *, more: bool, seen: str) -> tuple[str, str]:
         """The same as one event of the live stream: its id, and JSON for page.js.
@@ -110,7 +120,8 @@ class Pages:
         watch = _watch(story)
         if story.key == seen:
             return story.key, json.dumps({"key": story.key, "watch": watch, "more": more})
-        context = self._context(token, view, reader, Form(region=reader.region))
+        values = self._values(token, view, reader, story)
+        context = self._context(reader, story, Form(region=reader.region), values)
         title = context["title"]
         text = "" if story.phase == "offer" else context["say"](story.text)
         news = {
@@ -133,43 +144,63 @@ class Pages:
 
     # --- what the templates are given ---------------------------------------------------------------------------
 
-    def _context(self, token: str, view: View, reader: Reader, form: Form) -> dict[str, Any]:
-        story = tell(view, self._now())
-        say = self._say(view, reader, story)
+    def _values(self, token: str, view: View, reader: Reader, story: Story) -> dict[str, str]:
+        """What differs from offer to offer and from look to look."""
         return {
+            "offeror": view.offeror_name,
+            "destination": view.destination_name,
+            "date": self._dates(int(view.expires_at // 3600), reader.texts.language),
+            "path": self.path(token),
+            "nonce": self._nonces.make(token, view.attempts) if story.form else "",
+            "key": story.key,
+        }
+
+    def _context(self, reader: Reader, story: Story, form: Form, values: Mapping[str, str]) -> dict[str, Any]:
+        say = self._say(reader, story, values)
+        return {
+            **values,
             "texts": reader.texts,
             "story": story,
             "say": say,
             "title": say(story.title),
-            "path": self.path(token),
             "watch": _watch(story),
             "form": form,
             "refusal": self._refusal(say, reader, form),
-            "nonce": self._nonces.make(token, view.attempts) if story.form else "",
             "countries": self._countries(reader.texts.language, form.region),
             "countries_shown": len(self.regions) > 1,
             "example": self._examples.get(form.region, ""),
             "allow_sip": self._settings.allow_sip,
             "clock": _clock(story.talked_s or 0),
-            "until": say("offer.until", date=self._date(view.expires_at, reader.texts.language)),
         }
 
-    def _say(self, view: View, reader: Reader, story: Story) -> Callable[..., str]:
-        values = {
-            "offeror": view.offeror_name,
-            "destination": view.destination_name,
+    def _say(self, reader: Reader, story: Story, values: Mapping[str, str]) -> Callable[[str], str]:
+        filled = {
+            **values,
             "gateway": self._gateway,
             "organisation": self._settings.organisation,
             "duration": _duration(reader.texts, story.talked_s or 0),
         }
-        return lambda name, **more: reader.texts.say(name, **values, **more)
+        return lambda name: reader.texts.say(name, **filled)
+
+    def _sheet_of(self, language: str, region: str, title: str) -> Sheet:
+        """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
+        reader = Reader(texts=self._languages[language], region=region)
+        story = Story(key=gap("key"), phase="offer", title=title, text="offer.lead", form=True)
+        values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "key")}
+        return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
+
+    def _reader_of(self, accept_language: str, otherwise: str) -> Reader:
+        return Reader(
+            texts=texts.choose(self._languages, accept_language, otherwise),
+            region=countries.region_of(accept_language, self.regions, self._settings.default_region),
+        )
 
     @staticmethod
-    def _refusal(say: Callable[..., str], reader: Reader, form: Form) -> str:
+    def _refusal(say: Callable[[str], str], reader: Reader, form: Form) -> str:
         if not form.wrong:
             return ""
-        name = f"refused.{form.refusal}"
-        return say(name if reader.texts.knows(name) else "refused.other")
+        names = (f"refused.{form.wrong}-{form.refusal}", f"refused.{form.refusal}", "refused.other")
+        return say(next(name for name in names if reader.texts.knows(name)))
 
     def _countries_of(self, language: str, region: str) -> Markup:
         return Markup("").join(
@@ -179,8 +210,9 @@ class Pages:
             for each, label in self._names(language, self.regions)
         )
 
-    def _date(self, at: float, language: str) -> str:
-        return format_date(datetime.fromtimestamp(at, self._zone), format="long", locale=language)
+    def _date_of(self, hour: int, language: str) -> str:
+        """The date of an hour since 1970, in words."""
+        return format_date(datetime.fromtimestamp(hour * 3600, self._zone), format="long", locale=language)
 
 
 def _watch(story: Story) -> str:

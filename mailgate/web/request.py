@@ -1,14 +1,13 @@
-"""What a request brings: a small form, and a SIP address as typed. The size is bounded before anything is parsed."""
+"""What a press brings: a small form, whose size is bounded before anything is parsed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from mailgate.calls.model import Channel, Kind
-from mailgate.errors import CallRefused, MailgateError
+from mailgate.errors import MailgateError
 
 MOST_OCTETS = 8192
 """Of a POST's body: the form needs some 300."""
@@ -39,22 +38,3 @@ async def read_form(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
         return {}
-
-
-def sip_channel(typed: str, hosts: Collection[str]) -> Channel:
-    """The channel of a SIP address as typed, with or without `sip:`; `hosts` empty: any host.
-
-    Raises CallRefused (`empty`, `sip-invalid`, `sip-host`).
-    """
-    text = typed.strip()
-    if not text:
-        raise CallRefused("empty")
-    if text[:4].lower() == "sip:":
-        text = text[4:]
-    try:
-        channel = Channel(Kind.SIP, text)
-    except ValueError as error:
-        raise CallRefused("sip-invalid") from error
-    if hosts and text.partition("@")[2].lower() not in hosts:
-        raise CallRefused("sip-host")
-    return channel

@@ -53,6 +53,7 @@ class WebServer:
                 self._app,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing here depends on the client's address
                 server_header=False,
                 lifespan="off",
                 ws="none",

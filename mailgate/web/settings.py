@@ -18,8 +18,7 @@ class WebSettings:
     - `gateway_number`: E.164; the only number that an offeree ever sees, named before the call.
     - `default_region`: ISO 3166-1 alpha-2, used where the browser's language names no country in `countries`.
     - `countries`: regions to choose from; empty: all.
-    - `allow_sip`: whether an offeree may be called on a SIP address; `sip_hosts`: only on these hosts (with the
-      port where one is given); empty: on any.
+    - `allow_sip`: whether the page asks for a SIP address, too; which ones may be called is the dialling rules' say.
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `time_zone`: IANA name, for the date until which an offer holds.
@@ -31,7 +30,6 @@ class WebSettings:
     default_region: str
     countries: tuple[str, ...] = ()
     allow_sip: bool = False
-    sip_hosts: tuple[str, ...] = ()
     keys: KeyRing = field(repr=False)
     nonce_ttl_s: float = 1800.0
     frame_ancestors: str = "'none'"

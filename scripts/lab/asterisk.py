@@ -68,7 +68,8 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 class PrivateAsterisk:
-    """Files, process and command line of one Asterisk. `extra` are further files, or replace one of the base."""
+    """Files, process and command line of one Asterisk. `own_sip` and `own_dialplan` are what an administrator has
+    beside ours, at the end of pjsip.conf and extensions.conf."""
 
     def __init__(
         self,
@@ -77,14 +78,15 @@ class PrivateAsterisk:
         deploy: DeploySettings,
         sip_port: int,
         rtp_ports: tuple[int, int],
-        extra: dict[str, str] | None = None,
+        own_sip: str = "",
+        own_dialplan: str = "",
         modules: Iterable[str] = (),
     ) -> None:
         self.folder = folder
         self.deploy = deploy
         self.sip_port = sip_port
         self.rtp_ports = rtp_ports
-        self.extra = extra or {}
+        self.own_sip, self.own_dialplan = own_sip, own_dialplan
         self.modules = [*_MODULES.split(), *modules]
         self.process: subprocess.Popen[bytes] | None = None
         self._program = str(tree() / "run" / "asterisk")
@@ -99,7 +101,7 @@ class PrivateAsterisk:
         return (self.folder / "var" / "log" / "messages").read_text(encoding="utf-8", errors="replace")
 
     def files(self) -> dict[str, str]:
-        """Every configuration file by name: the base, the deployed files, the caller's own."""
+        """Every configuration file by name: the base, and on it the deployed files."""
         files = {f"{name}.conf": "" for name in _EMPTY.split()}
         files |= {
             "asterisk.conf": self._directories(),
@@ -114,10 +116,12 @@ class PrivateAsterisk:
             "indications.conf": _RING,
             "cdr.conf": "[general]\nenable=no\n",
             "pjsip.conf": "[global]\ntype=global\nuser_agent=gateway\nendpoint_identifier_order=username,ip\n"
-            f"[udp]\ntype=transport\nprotocol=udp\nbind={HOST}:{self.sip_port}\n#include pjsip_mailgate.conf\n",
-            "extensions.conf": "[general]\nstatic=yes\nwriteprotect=yes\n#include extensions_mailgate.conf\n",
+            f"[udp]\ntype=transport\nprotocol=udp\nbind={HOST}:{self.sip_port}\n#include pjsip_mailgate.conf\n"
+            + self.own_sip,
+            "extensions.conf": "[general]\nstatic=yes\nwriteprotect=yes\n#include extensions_mailgate.conf\n"
+            + self.own_dialplan,
         }
-        return files | render_asterisk(self.deploy) | self.extra
+        return files | render_asterisk(self.deploy)
 
     def write(self) -> None:
         for name in ("lib/keys", "spool", "run", "log", "agi-bin"):

@@ -364,9 +364,11 @@ class Phone(asyncio.DatagramProtocol):
         uri, me = f"sip:{host}:{port}", f"<sip:{self.user}@{host}>"
         call_id = f"reg{random.getrandbits(48):x}"
         extra: tuple[str, ...] = (f"Expires: {expires_s}",)
+        code = 0
         for sequence in (1, 2):
             key = (call_id, f"{sequence} REGISTER")
-            future = self._pending[key] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+            self._pending[key] = future
             self._request("REGISTER", uri, self.registrar, (call_id, f"{me};tag=r1", me), sequence, extra)
             code, headers = await asyncio.wait_for(future, 5)
             if code != 401:

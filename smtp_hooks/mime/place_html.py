@@ -142,7 +142,7 @@ class _Open:
 def place(text: str, placement: Placement) -> int | None:
     """The offset where the block goes, or None where no place is safe."""
     top = _top(text)
-    if top is None:
+    if text.startswith(("<frameset", "<FRAMESET"), top):
         return None
     end = _bottom(text, top)
     candidates = [end]
@@ -156,10 +156,10 @@ def place(text: str, placement: Placement) -> int | None:
         safe = _make_safe(text, top, at)
         if safe is not None:
             return safe
-    return None if text.startswith(("<frameset", "<FRAMESET"), top) else top
+    return top
 
 
-def _top(text: str) -> int | None:
+def _top(text: str) -> int:
     """Where the content of the body starts."""
     for match in islice(_BODY.finditer(text), 10):
         outside = _without_comments(text[: match.start()])
@@ -218,12 +218,15 @@ def _tag_start(text: str, top: int, at: int) -> int | None:
     return start
 
 
+_FIRST_WORDS = re.compile(r"\s*+[^<\s]")
 _WORDS = re.compile(r">(?:\s|&nbsp;|&#160;)*+[^<\s]")
 
 
 def _shows_words(text: str, start: int, end: int) -> bool:
     """Whether there is text, or an image, between the two offsets."""
-    return bool(_WORDS.search(text, start, end)) or "<img" in text[start:end]
+    if start == 0 and _FIRST_WORDS.match(text, 0, end):
+        return True
+    return bool(_WORDS.search(text, max(start - 1, 0), end)) or "<img" in text[start:end]
 
 
 def _without_comments(text: str) -> str | None:

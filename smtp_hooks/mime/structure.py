@@ -201,7 +201,7 @@ def _delimit(message: bytes, boundary: bytes, part: Part) -> tuple[list[tuple[in
     delimiter = b"\r\n--" + boundary
     length = len(delimiter)
     spans: list[tuple[int, int]] = []
-    start = -1
+    start, others = -1, 0
     at = message.find(delimiter, max(part.body - 2, 0), part.end)
     while at >= 0:
         line_end = message.find(b"\r\n", at + length, part.end)
@@ -221,6 +221,9 @@ def _delimit(message: bytes, boundary: bytes, part: Part) -> tuple[list[tuple[in
                 return spans, at
             start = line_end + 2
             at = message.find(delimiter, line_end, part.end)
-        else:
+        else:  # the delimiter of another, which this one begins like
+            others += 1
+            if others > MAX_PARTS:
+                raise Unfit(Reason.TOO_MANY_PARTS, part.path)
             at = message.find(delimiter, at + length, part.end)
     raise Unfit(Reason.NO_FINAL_BOUNDARY if start >= 0 else Reason.NO_BOUNDARY, part.path)

@@ -134,58 +134,46 @@ def _fold(line: bytes) -> list[bytes]:
 def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
     decode_piece = _decode_qp if _has_trailing(raw) else binascii.a2b_qp
     out: list[bytes] = []
-    at = known = done = 0  # octets of raw written; a pair of offsets that mean the same place in raw and content
+    raw_end = done = 0  # the same place in raw and content
     for start, end, new in changes:
+        at = raw_end
         raw_start = raw_end = len(raw)
         if start < len(content):
-            known, done = _line_before(raw, known, done, start, decode_piece)
-            raw_start = _within_line(raw, known, start - done)
+            raw_start = _raw_offset(raw, at, start - done, decode_piece)
         if end < len(content):
-            known, done = _line_before(raw, known, done, end, decode_piece)
-            raw_end = _within_line(raw, known, end - done)
+            raw_end = _raw_offset(raw, raw_start, end - start, decode_piece)
         out.append(raw[at:raw_start])
         out.append(_fit(raw, raw_start, raw_end, new))
-        at = raw_end
-    out.append(raw[at:])
+        done = end
+    out.append(raw[raw_end:])
     return b"".join(out)
 
 
-def _line_before(
-    raw: bytes, known: int, done: int, target: int, decode_piece: Callable[[bytes], bytes]
-) -> tuple[int, int]:
-    """A line start of `raw` shortly before octet `target` of the content, and the octet of the content that it is.
+def _raw_offset(raw: bytes, at: int, left: int, decode_piece: Callable[[bytes], bytes]) -> int:
+    """The offset of `raw` that lies `left` octets of content behind `at`.
 
-    `known` and `done` are such a pair. Steps grow while they stay before the target, then are halved, so that about
-    as much is decoded as lies between.
+    No piece decodes to more than its own length, so as many octets as are left can be skipped at once, again and
+    again; what is decoded on the way is no more than what lies between.
     """
-    step = 512
-    while step >= 128:
-        reach = raw.rfind(b"\n", known, known + step) + 1
-        if reach > known:
-            length = len(decode_piece(raw[known:reach]))
-            if done + length <= target:
-                known, done = reach, done + length
-                if known >= len(raw):
-                    break
-                step *= 2
-                continue
-        elif known + step < len(raw) and step < 65_536:  # one long line
-            step *= 2
-            continue
-        step //= 4
-    return known, done
-
-
-def _within_line(raw: bytes, start: int, left: int) -> int:
-    """The offset of `raw` that lies `left` octets of content behind `start`."""
-    position = start
-    for token in _TOKEN.finditer(raw, start):
-        if not left:
+    while left > 64:
+        cut = at + left
+        mark = raw.rfind(b"=", cut - 2, cut)
+        if mark >= 0:  # do not cut an escape
+            cut = mark
+        while raw[cut - 1 : cut] in (b" ", b"\t") and cut > at:  # nor a run of blanks that may end a line
+            cut -= 1
+        if cut <= at:
             break
+        left -= len(decode_piece(raw[at:cut]))
+        at = cut
+    if not left:
+        return at
+    for token in _TOKEN.finditer(raw, at):
         if token[0] != b"=\r\n":
             left -= 1
-        position = token.end()
-    return position
+        if not left:
+            return token.end()
+    return len(raw)
 
 
 def _fit(raw: bytes, start: int, end: int, new: bytes) -> bytes:

@@ -2,98 +2,52 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from html import unescape
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from lab.phone import Answer
-from lab.world import ADA_NUMBER, BEN, BEN_NUMBER, World
-
-from e2e_letters import letter
+import pytest_asyncio
+from e2e_world import Visitor
+from lab.world import ADA_NUMBER, World
 
 
 @pytest.fixture
-def folder() -> AsyncIterator[Path]:
+def folder() -> Iterator[Path]:
     """A folder with a short path, since UNIX sockets live in it."""
     made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
     yield made
     shutil.rmtree(made, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(folder: Path) -> AsyncIterator[World]:
+    """A world of the test's own."""
     async with World(folder) as world:
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-4000:]}")  # shown where the test fails
+        tell(world)
 
 
-@pytest.fixture
-async def http() -> AsyncIterator["Visitor"]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_world() -> AsyncIterator[World]:
+    """One world for all tests of a file, with a second account that is reached by SIP alone."""
+    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
+    async with World(made) as world:
+        world.gateway.account_add("countess@example.org", "Ada Lovelace", "--sip", "ada", "--hide-number", ADA_NUMBER)
+        yield world
+        tell(world)
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def http() -> AsyncIterator[Visitor]:
     async with httpx.AsyncClient(timeout=20) as client:
         yield Visitor(client)
 
 
-class Visitor:
-    """Somebody with a link and a plain HTTP client; every answer is kept."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
-        self.answers: list[httpx.Response] = []
-
-    async def get(self, url: str) -> httpx.Response:
-        answer = await self.client.get(url)
-        self.answers.append(answer)
-        return answer
-
-    async def post(self, url: str, **fields: str) -> httpx.Response:
-        answer = await self.client.post(url, data=fields)
-        self.answers.append(answer)
-        return answer
-
-    async def nonce(self, link: str) -> str:
-        page = await self.get(link)
-        found = re.search(r'name="nonce" value="([^"]+)"', page.text)
-        assert found is not None, page.text
-        return unescape(found[1])
-
-    async def accept(self, link: str, number: str = BEN_NUMBER) -> httpx.Response:
-        """Look at the page, type the number, press."""
-        return await self.post(f"{link}/call", nonce=await self.nonce(link), region="FR", number=number)
-
-    async def accept_by_sip(self, link: str, address: str) -> httpx.Response:
-        return await self.post(f"{link}/call", nonce=await self.nonce(link), sip=address)
-
-    async def sees(self, link: str, text: str, timeout_s: float = 15.0) -> str:
-        """The page once it says so, read again and again as a reader without JavaScript would."""
-        import asyncio
-
-        page = ""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while text not in page:
-                    page = unescape((await self.get(link)).text)
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise AssertionError(f"the page never said {text!r}, but: {page}") from None
-        return page
-
-
-async def link_to(world: World, to: str = BEN) -> str:
-    """Ada writes a letter; the link that arrives with it."""
-    before = len(world.mailbox(to))
-    await world.submit(letter(to=to), recipients=[to])
-    arrived = await world.wait_for_mail(to, before + 1)
-    (link,) = world.links(arrived[-1])
-    return link
-
-
-def everybody_answers(world: World) -> None:
-    """Both telephones pick up and press 1 after a second."""
-    ready = Answer(press=((1.0, "1"),))
-    world.network.plan = {BEN_NUMBER: ready, ADA_NUMBER: ready}
+def tell(world: World) -> None:
+    """The ends of the logs; shown where a test fails."""
+    for name, text in world.logs().items():
+        print(f"--- {name}\n{text[-4000:]}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from datetime import UTC, datetime
 
-PLAIN = """Dear Ben,
+PLAIN = f"""Dear Ben,
 
 the drawings are ready. Call me on 01 99 00 12 34 or +33 (0)1 99 00 12 34.
 
--- 
+--{" "}
 Ada Lovelace
 Tel. 0033 1 99.00.12.34
 """

@@ -11,12 +11,19 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from lab.world import ADA_NUMBER, BEN, World
-
 from e2e_hidden import faces, shows
 from e2e_letters import letter
+from lab.world import ADA_NUMBER, BEN, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 CARLA = "carla@example.net"
+
+
+@pytest.fixture
+def world(one_world: World) -> World:
+    return one_world
 
 
 async def deliver(world: World, message: EmailMessage | bytes, *, sender: str = "ada@example.org") -> bytes:
@@ -31,8 +38,10 @@ def parts_of(message: bytes) -> dict[str, EmailMessage]:
 
 
 def body_of(message: bytes) -> bytes:
-    return message.partition(b"\n\n")[2].replace(b"\r\n", b"\n") if b"\r\n\r\n" not in message else (
-        message.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n")
+    return (
+        message.partition(b"\n\n")[2].replace(b"\r\n", b"\n")
+        if b"\r\n\r\n" not in message
+        else (message.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n"))
     )
 
 
@@ -61,8 +70,10 @@ async def test_a_letter_of_one_part_gets_what_fits_it(world: World) -> None:
 
 
 async def test_each_recipient_has_a_token_of_its_own(world: World) -> None:
+    before = len(world.mailbox(BEN)), len(world.mailbox(CARLA))
     await world.submit(letter(), recipients=[BEN, CARLA])
-    (to_ben,), (to_carla,) = await world.wait_for_mail(BEN), await world.wait_for_mail(CARLA)
+    to_ben = (await world.wait_for_mail(BEN, before[0] + 1))[-1]
+    to_carla = (await world.wait_for_mail(CARLA, before[1] + 1))[-1]
     assert len({*world.links(to_ben), *world.links(to_carla)}) == 2
     listed = world.gateway.run("offers").stdout
     assert BEN in listed and CARLA in listed
@@ -100,7 +111,11 @@ iQ==\r
 
 @pytest.mark.parametrize(
     "message",
-    [SIGNED, SIGNED.replace(b"\r\n--b--\r\n", b"\r\n"), SIGNED.replace(b"signed; protocol", b"mixed; protocol").replace(b"--b--", b"")],
+    [
+        SIGNED,
+        SIGNED.replace(b"\r\n--b--\r\n", b"\r\n"),
+        SIGNED.replace(b"signed; protocol", b"mixed; protocol").replace(b"--b--", b""),
+    ],
     ids=["signed", "signed and cut off", "without its last boundary"],
 )
 async def test_what_cannot_be_changed_safely_arrives_as_it_was(world: World, message: bytes) -> None:
@@ -110,6 +125,7 @@ async def test_what_cannot_be_changed_safely_arrives_as_it_was(world: World, mes
 
 
 async def test_required_hiding_refuses_what_would_show_the_number(world: World) -> None:
+    before = len(world.mailbox(BEN))
     world.gateway.run("account", "change", "ada@example.org", "--hide", "required")
     await world.submit(SIGNED)
     for _ in range(200):
@@ -118,7 +134,8 @@ async def test_required_hiding_refuses_what_would_show_the_number(world: World) 
             break
         await asyncio.sleep(0.1)
     assert "550 5.7.1" in log and "text/plain" in log
-    assert world.mailbox(BEN) == []
+    world.gateway.run("account", "change", "ada@example.org", "--hide", "best-effort")
+    assert len(world.mailbox(BEN)) == before
 
 
 async def test_the_sender_s_own_words_are_left_alone(world: World) -> None:
@@ -133,19 +150,23 @@ async def test_the_sender_s_own_words_are_left_alone(world: World) -> None:
             assert line in kept
 
 
-async def test_spam_filters_think_no_worse_of_it(world: World, tmp_path: Path) -> None:
+async def test_spam_filters_think_no_worse_of_it(folder: Path) -> None:
+    """Links lead to a name under https, as they do anywhere but on loopback; a bare address is suspect by itself."""
+
     def score(message: bytes) -> float:
         done = subprocess.run(
             ["spamassassin", "-L", "-t", "-x"], input=message, capture_output=True, check=True, timeout=60
         )
         found = re.search(rb"X-Spam-Status:.*?score=(-?[0-9.]+)", done.stdout, re.DOTALL)
         assert found is not None, done.stdout[:2000]
+        print(done.stdout[:3000].decode(errors="replace"))
         return float(found[1])
 
-    for shape in ({}, {"html": False}, {"plain": False}):
-        message = letter(**shape, subject="The drawings")
-        before = await deliver(world, message, sender="eve@example.org")
-        after = await deliver(world, message)
-        assert world.links(after)
-        rise = await asyncio.to_thread(score, after) - await asyncio.to_thread(score, before)
-        assert rise <= 0.5, (shape, rise)
+    async with World(folder, configuration={"gateway": {"public_url": "https://call.example.org"}}) as world:
+        for shape in ({}, {"html": False}, {"plain": False}):
+            message = letter(**shape, subject="The drawings")
+            before = await deliver(world, message, sender="eve@example.org")
+            after = await deliver(world, message)
+            assert b"X-Call-Offer-Trace" in after
+            rise = await asyncio.to_thread(score, after) - await asyncio.to_thread(score, before)
+            assert rise <= 0.5, (shape, rise)

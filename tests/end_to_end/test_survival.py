@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from e2e_world import Visitor, everybody_answers, invited, link_to
 from lab.cable import Cable
 from lab.phone import Answer
 from lab.world import ADA_NUMBER, BEN_NUMBER, World, off_loop
 
-from conftest import Visitor, everybody_answers, link_to
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def cable(folder: Path) -> AsyncIterator[tuple[World, Cable]]:
     """A world whose gateway reaches Asterisk by a cable."""
     world = World(folder)
@@ -24,12 +26,6 @@ async def cable(folder: Path) -> AsyncIterator[tuple[World, Cable]]:
     async with world:
         yield world, cable
     await cable.close()
-
-
-def invites(world: World, number: str) -> int:
-    """How often that telephone was called."""
-    seen = [m for _, way, m in world.network.wire if way == "in" and m.startswith(f"INVITE sip:{number}")]
-    return len({re.search(r"Call-ID: (\S+)", m)[1] for m in seen})  # type: ignore[index]
 
 
 async def test_the_link_cut_right_after_the_order(cable: tuple[World, Cable], http: Visitor) -> None:
@@ -50,7 +46,7 @@ async def test_the_link_cut_right_after_the_order(cable: tuple[World, Cable], ht
     await http.sees(link, "You are connected", timeout_s=30)
     world.network.hang_up(ben)
     await http.sees(link, "The call has ended")
-    assert (invites(world, BEN_NUMBER), invites(world, ADA_NUMBER)) == (1, 1)
+    assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 1)
 
 
 async def test_the_link_cut_before_the_order_arrives(cable: tuple[World, Cable], http: Visitor) -> None:
@@ -63,7 +59,7 @@ async def test_the_link_cut_before_the_order_arrives(cable: tuple[World, Cable],
     line.mend()
     await http.sees(link, "The call was not placed", timeout_s=30)
     await asyncio.sleep(2)
-    assert invites(world, BEN_NUMBER) == 0
+    assert invited(world, BEN_NUMBER) == 0
 
 
 async def test_killed_in_mid_call_and_started_again(world: World, http: Visitor) -> None:
@@ -80,7 +76,7 @@ async def test_killed_in_mid_call_and_started_again(world: World, http: Visitor)
     world.network.hang_up(ben)
     page = await http.sees(link, "The call has ended")
     assert re.search(r"You talked for \d+ s", page)
-    assert (invites(world, BEN_NUMBER), invites(world, ADA_NUMBER)) == (1, 1)
+    assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 1)
 
 
 async def test_killed_in_mid_call_which_then_ends_without_it(world: World, http: Visitor) -> None:
@@ -94,7 +90,7 @@ async def test_killed_in_mid_call_which_then_ends_without_it(world: World, http:
     await asyncio.sleep(0.5)
     await off_loop(world.gateway.start)
     await http.sees(link, "The call has ended")
-    assert (invites(world, BEN_NUMBER), invites(world, ADA_NUMBER)) == (1, 1)
+    assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 1)
 
 
 async def test_killed_while_the_telephone_rings_and_nobody_answers(world: World, http: Visitor) -> None:
@@ -109,7 +105,7 @@ async def test_killed_while_the_telephone_rings_and_nobody_answers(world: World,
     await asyncio.sleep(6)
     await off_loop(world.gateway.start)
     await http.sees(link, "You did not pick up")
-    assert invites(world, BEN_NUMBER) == 1
+    assert invited(world, BEN_NUMBER) == 1
 
 
 async def test_stopped_by_sigterm_in_mid_call(world: World, http: Visitor) -> None:
@@ -124,4 +120,4 @@ async def test_stopped_by_sigterm_in_mid_call(world: World, http: Visitor) -> No
     await http.sees(link, "You are connected")
     world.network.hang_up(ben)
     await http.sees(link, "The call has ended")
-    assert invites(world, BEN_NUMBER) == 1
+    assert invited(world, BEN_NUMBER) == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp_hooks.content import DATA_END, Content, stuff, unclean, unstuff
+from smtp_hooks.content import DATA_END, Content, stuff, unclean
 
 _PIECES = st.lists(
     st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\r\n.\r\n", b"\r\n.", b"\n.\n", b"\0"]), max_size=25
@@ -47,11 +47,18 @@ def test_content_is_found_however_it_is_cut(wire: bytes, cuts: list[int]) -> Non
 def test_stuffing_is_undone_by_unstuffing(message: bytes) -> None:
     wire = stuff(message) + DATA_END
     whole = message if not message or message.endswith(b"\r\n") else message + b"\r\n"
-    assert unstuff(wire) == whole
-    if not unclean(message):
-        content = Content(limit=10_000)
-        assert content.feed(wire + b"NOOP\r\n") == b"NOOP\r\n", "a message must not end before its end"
-        assert content.message() == whole
+    content = Content(limit=10_000)
+    assert content.feed(wire + b"NOOP\r\n") == b"NOOP\r\n", "a message must not end before its end"
+    assert content.message() == whole
+
+
+@pytest.mark.parametrize("offset", [65_530, 65_533, 65_534, 65_535, 65_536, 65_537, 131_072, 200_000])
+def test_a_dot_is_found_wherever_it_stands(offset: int) -> None:
+    """Also where the windows of the search meet."""
+    plain = (b"x" * (offset - 2) + b"\r\ny").ljust(250_000, b"z") + b"\r\n"
+    dotted = plain[:offset] + b"." + plain[offset + 1 :]
+    assert stuff(plain + b"a.b\r\n") == plain + b"a.b\r\n"
+    assert stuff(dotted) == dotted[:offset] + b"." + dotted[offset:]
 
 
 @given(message=_PIECES)

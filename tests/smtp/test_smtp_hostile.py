@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 from lab import sink
 
 from smtp_hooks.envelope import Envelope
@@ -325,8 +326,13 @@ async def test_a_bug_is_logged_with_its_traceback_and_not_told(caplog: pytest.Lo
     assert "ada@example.org" not in caplog.text
 
 
-async def test_many_messages_over_few_connections_stay_apart() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_many_messages_over_few_connections_stay_apart(run: Callable[..., None]) -> None:
     """20 clients at once, 25 messages each: every message reaches its own recipient unmixed."""
+    run(many_messages())
+
+
+async def many_messages() -> None:
     async with gate() as it:
 
         async def one(number: int) -> None:

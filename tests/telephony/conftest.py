@@ -54,7 +54,28 @@ def pbx(deployed: DeploySettings, tmp_path_factory: pytest.TempPathFactory) -> I
         deploy=deployed,
         sip_port=free_port(socket.SOCK_DGRAM),
         rtp_ports=(first, first + 98),
-        modules=("res_clioriginate",),  # a call of somebody else's
+        # What an office has beside ours: a telephone that may call out, and calls of its own.
+        own_sip="""
+[carol](mailgate-hidden)
+context=office
+auth=carol
+aors=carol
+[carol]
+type=aor
+max_contacts=1
+remove_existing=yes
+[carol]
+type=auth
+auth_type=digest
+username=carol
+password=pw-of-carol
+""",
+        own_dialplan="""
+[office]
+exten => _+X.,1,Dial(PJSIP/${EXTEN}@trunk,5)
+exten => _[a-z].,1,Dial(PJSIP/${EXTEN},5)
+""",
+        modules=("res_clioriginate",),
     )
     asterisk.start()
     yield asterisk

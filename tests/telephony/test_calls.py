@@ -36,7 +36,7 @@ async def tones(call: Call, *hertz: int) -> dict[int, float]:
 
 
 async def registered(pbx: PrivateAsterisk, user: str, hertz: int, plan: dict[str, Behaviour]) -> Phone:
-    password = {"alice": "pw-of-alice", "bob": "pw-of-bob-"}[user]
+    password = {"alice": "pw-of-alice", "bob": "pw-of-bob-", "carol": "pw-of-carol"}[user]
     phone = await Phone(
         user=user, password=password, registrar=(HOST, pbx.sip_port), hertz=hertz, plan=lambda _: plan["*"]
     ).open()
@@ -131,6 +131,25 @@ async def test_the_offeree_hears_ringing_while_the_destination_is_asked(calls: C
     await calls.ended(made.attempt_id)
 
 
+@pytest.mark.claim("T14", "T29")
+async def test_the_offeree_hears_nothing_that_the_destinations_network_plays(
+    calls: Calls, pstn: Phone, order: Make
+) -> None:
+    """Before an answer networks announce things, such as the number that was dialled."""
+    pstn.plan = {OFFEREE: ONE, ADA: Answer(after=2, early_media=True)}
+    made = order()
+    await calls.edge.originate(made)
+    first = await pstn.call(OFFEREE)
+    pstn.hertz = 1000  # of the destination's network
+    await pstn.call(ADA)
+    await asyncio.sleep(0.2)
+    heard = await tones(first, 440, 1000)
+    assert heard[440] > 0.3
+    assert heard[1000] < 0.01
+    await calls.edge.hang_up(made.attempt_id)
+    assert (await calls.ended(made.attempt_id)).outcome is Outcome.REVOKED
+
+
 async def test_asterisk_ends_a_call_at_its_longest(calls: Calls, pstn: Phone, order: Make) -> None:
     pstn.plan = {OFFEREE: ONE, ADA: ONE}
     made = order(longest_s=1)
@@ -207,16 +226,21 @@ async def test_a_telephone_that_is_not_registered_is_unreachable_at_once(calls: 
     assert await calls.edge.settle([made.attempt_id]) == {made.attempt_id: ended}
 
 
-async def test_a_forward_of_leg_1_is_not_followed(calls: Calls, pstn: Phone, order: Make) -> None:
+@pytest.mark.parametrize("leg1", ["tel", "sip"])
+async def test_a_forward_of_leg_1_is_not_followed(
+    pbx: PrivateAsterisk, calls: Calls, pstn: Phone, order: Make, leg1: str
+) -> None:
+    """Neither of the telephone network nor of a telephone in the office, which may call out by itself."""
     elsewhere = "+33199007777"
-    pstn.plan = {
-        OFFEREE: Reject(code=302, headers=(f"Contact: <sip:{elsewhere}@{HOST}:{pstn.port}>",)),
-        elsewhere: ONE,
-    }
-    made = order()
+    forward = Reject(code=302, headers=(f"Contact: <sip:{elsewhere}@{HOST}:{pstn.port}>",))
+    pstn.plan = {OFFEREE: forward, elsewhere: ONE}
+    carol = await registered(pbx, "carol", 620, {"*": forward})
+    made = order(leg1=Channel.parse(f"tel:{OFFEREE}" if leg1 == "tel" else "sip:carol"))
     await calls.edge.originate(made)
     assert (await calls.ended(made.attempt_id)).outcome is Outcome.OFFEREE_UNREACHABLE
-    assert [call.number for call in pstn.calls] == [OFFEREE]
+    await asyncio.sleep(0.3)  # a forward would go on although our attempt has ended
+    assert [call.number for call in pstn.calls] == ([OFFEREE] if leg1 == "tel" else [])
+    await carol.close()
 
 
 async def test_revoked_while_it_rings(calls: Calls, pstn: Phone, order: Make) -> None:
@@ -269,18 +293,21 @@ async def test_a_destination_that_is_not_registered(calls: Calls, pstn: Phone, o
     assert (await calls.ended(made.attempt_id)).outcome is Outcome.DESTINATION_UNREACHABLE
 
 
-async def test_a_forward_of_leg_2_is_not_followed(calls: Calls, pstn: Phone, order: Make) -> None:
+@pytest.mark.parametrize("leg2", ["tel", "sip"])
+async def test_a_forward_of_leg_2_is_not_followed(
+    pbx: PrivateAsterisk, calls: Calls, pstn: Phone, order: Make, leg2: str
+) -> None:
     elsewhere = "+33199007777"
-    pstn.plan = {
-        OFFEREE: ONE,
-        ADA: Reject(code=302, headers=(f"Contact: <sip:{elsewhere}@{HOST}:{pstn.port}>",)),
-        elsewhere: ONE,
-    }
-    made = order()
+    forward = Reject(code=302, headers=(f"Contact: <sip:{elsewhere}@{HOST}:{pstn.port}>",))
+    pstn.plan = {OFFEREE: ONE, ADA: forward, elsewhere: ONE}
+    carol = await registered(pbx, "carol", 620, {"*": forward})
+    made = order(leg2=Channel.parse(f"tel:{ADA}" if leg2 == "tel" else "sip:carol"))
     await calls.edge.originate(made)
     ended = await calls.ended(made.attempt_id)
-    assert ended.outcome.value.startswith("destination-")
-    assert [call.number for call in pstn.calls] == [OFFEREE, ADA]
+    assert ended.outcome is Outcome.DESTINATION_UNREACHABLE
+    await asyncio.sleep(0.3)
+    assert [call.number for call in pstn.calls] == [OFFEREE, *([ADA] if leg2 == "tel" else [])]
+    await carol.close()
 
 
 @pytest.mark.parametrize("stage", [Ringing, Answered])

@@ -15,6 +15,9 @@ from mailgate.calls.model import Bridged, CallOrder, Channel, Outcome
 
 Make = Callable[..., CallOrder]
 
+ADAS_MOBILE = "+33699001234"
+OFFEREES_DESK = "+33199000002"
+
 
 def forms(number: str) -> list[str]:
     """The digits of a number as any part of a message could hold them: from nine significant digits on."""
@@ -63,15 +66,17 @@ async def test_each_sees_only_the_gateways_number(calls: Calls, order: Make, apa
     await calls.seen(made.attempt_id, Bridged)
     first, second = await offeree.call(OFFEREE), await ada.call()
     ada.update(second, *telling(ADA))
-    offeree.update(first, *telling(OFFEREE))
+    ada.update(second, *telling(ADAS_MOBILE))  # a change of identity is what Asterisk passes on
+    offeree.update(first, *telling(OFFEREES_DESK))
     ada.refer(second, f"sip:{ADA}@{HOST}")
     await asyncio.sleep(0.5)
 
     assert GATEWAY in first.caller_id
     assert GATEWAY in second.caller_id
     assert any(ADA in message for _, way, message in ada.wire if way == "out")  # it was told
-    assert leaks(offeree, ADA) == []
-    assert leaks(ada, OFFEREE) == []
+    assert len([m for _, way, m in ada.wire if way == "in" and m.startswith("SIP/2.0 200") and "UPDATE" in m]) == 2
+    assert leaks(offeree, ADA, ADAS_MOBILE) == []
+    assert leaks(ada, OFFEREE, OFFEREES_DESK) == []
     # and no name, user or display of the other one either
     assert not [message for message in offeree.heard_of("bob") if not message.startswith("SIP/2.0")]
     ada.hang_up(second)
@@ -108,12 +113,12 @@ async def test_both_on_the_same_trunk_see_only_the_gateways_number(calls: Calls,
     made = order()
     await calls.edge.originate(made)
     await calls.seen(made.attempt_id, Bridged)
-    pstn.update(await pstn.call(ADA), *telling(ADA))
+    pstn.update(await pstn.call(ADA), *telling(ADAS_MOBILE))
     await asyncio.sleep(0.3)
     first = await pstn.call(OFFEREE)
     of_first = [m for _, way, m in pstn.wire if way == "in" and first.call_id in m]
     assert of_first
-    assert not [message for message in of_first if ADA[-9:] in message]
+    assert not [message for message in of_first if ADA[-9:] in message or ADAS_MOBILE[-9:] in message]
     assert GATEWAY in first.caller_id
     await calls.edge.hang_up(made.attempt_id)
     await calls.ended(made.attempt_id)

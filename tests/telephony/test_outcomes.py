@@ -40,6 +40,7 @@ def test_a_cause_has_one_meaning(cause: int, offeree: Outcome, destination: Outc
     ("status", "cause", "outcome"),
     [
         ("BUSY", 17, Outcome.DESTINATION_BUSY),
+        ("BUSY", 0, Outcome.DESTINATION_UNREACHABLE),
         ("NOANSWER", 0, Outcome.DESTINATION_NO_ANSWER),
         ("NOANSWER", 19, Outcome.DESTINATION_NO_ANSWER),
         ("CANCEL", 0, Outcome.OFFEREE_LEFT),
@@ -79,8 +80,8 @@ def test_what_dial_says_of_leg_2(status: str, cause: int, outcome: Outcome) -> N
     ],
 )
 def test_the_last_phase_tells_the_end(last: str, outcome: Outcome) -> None:
-    assert ended(f"ended|12.5|{last}|21|").outcome is outcome
-    revoked = ended(f"ended|12.5|{last}|21|1").outcome
+    assert ended(f"ended|12|{last}|21|").outcome is outcome
+    revoked = ended(f"ended|12|{last}|21|1").outcome
     assert revoked is (Outcome.COMPLETED if outcome is Outcome.COMPLETED else Outcome.REVOKED)
 
 
@@ -90,28 +91,42 @@ def test_the_cause_is_that_of_the_leg_that_failed() -> None:
 
 
 def test_the_time_in_the_bridge_is_from_the_bridge_to_the_end() -> None:
-    assert ended("ended|12.750|bridged|10.500|16|").bridged_s == 2.25
-    assert ended("ended|12.750|answered2|10.500|16|").bridged_s == 0.0
+    assert ended("ended|12+12.750|bridged|10+10.500|16|").bridged_s == 2.25
+    assert ended("ended|12+12.750|answered2|10+10.500|16|").bridged_s == 0.0
 
 
 @pytest.mark.parametrize(
     ("record", "event"),
     [
         ("placed|0", Ringing(attempt_id=ID, leg=1)),
-        ("answered1|1.5", Answered(attempt_id=ID, leg=1)),
-        ("refused1-9|1.5", Answered(attempt_id=ID, leg=1)),
-        ("confirmed1|1.5", Confirmed(attempt_id=ID, leg=1)),
-        ("ringing2|1.5", Ringing(attempt_id=ID, leg=2)),
-        ("failed2-BUSY-17|1.5", Ringing(attempt_id=ID, leg=2)),
-        ("answered2|1.5", Answered(attempt_id=ID, leg=2)),
-        ("refused2-4|1.5", Answered(attempt_id=ID, leg=2)),
-        ("left2|1.5", Answered(attempt_id=ID, leg=2)),
-        ("confirmed2|1.5", Confirmed(attempt_id=ID, leg=2)),
-        ("bridged|1.5", Bridged(attempt_id=ID, bridged_at=1.5)),
+        ("answered1|1+01.500", Answered(attempt_id=ID, leg=1)),
+        ("refused1-9|1+01.500", Answered(attempt_id=ID, leg=1)),
+        ("confirmed1|1+01.500", Confirmed(attempt_id=ID, leg=1)),
+        ("ringing2|1+01.500", Ringing(attempt_id=ID, leg=2)),
+        ("failed2-BUSY-17|1+01.500", Ringing(attempt_id=ID, leg=2)),
+        ("answered2|1+01.500", Answered(attempt_id=ID, leg=2)),
+        ("refused2-4|1+01.500", Answered(attempt_id=ID, leg=2)),
+        ("left2|1+01.500", Answered(attempt_id=ID, leg=2)),
+        ("confirmed2|1+01.500", Confirmed(attempt_id=ID, leg=2)),
+        ("bridged|1+01.500", Bridged(attempt_id=ID, bridged_at=1.5)),
     ],
 )
 def test_how_far_a_live_attempt_has_come(record: str, event: object) -> None:
     assert event_of_record(ID, parse_record(record)) == event
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        ("1795305367", 1795305367.0),
+        ("1795305367+07.728", 1795305367.728),
+        ("1795305367+08.001", 1795305368.001),  # a second began between the two readings
+        ("1795305419+00.002", 1795305420.002),  # a minute began
+        ("1795305420+59.999", 1795305419.999),
+    ],
+)
+def test_a_time_is_read_to_the_thousandth(time: str, seconds: float) -> None:
+    assert parse_record(f"bridged|{time}").at == pytest.approx(seconds, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,197 +1,28 @@
-"""A gateway's web side on loopback: real store, offers, uvicorn and Chromium; in Asterisk's place a recorder."""
+"""Fixtures for the pages: gateways, a browser, and axe-core."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
-import phonenumbers
+import lab.browser
 import pytest
-from fastapi import FastAPI
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
+from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
 
-from mailgate.calls.model import (
-    Answered,
-    Bridged,
-    CallEvent,
-    CallOrder,
-    Channel,
-    Confirmed,
-    Ended,
-    Kind,
-    Outcome,
-    Ringing,
-)
-from mailgate.errors import CallRefused
-from mailgate.offers.offer import Offer, Terms
+from mailgate.calls.model import CallOrder
+from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers, Rules
 from mailgate.store import database
-from mailgate.store import offers as rows_of
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
-from tokens.keys import KeyRing, added
 
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 AXE = "axe-core@4.10.3"
-
-ADA = "+33199001234"
-BEN = "+33199005678"
-GATEWAY = "+33199000001"
-
-
-@dataclass
-class Recorder:
-    """Stands where Asterisk does, and keeps what it was told; `answer` is raised by originate where it is set."""
-
-    orders: list[CallOrder] = field(default_factory=list)
-    ordered: asyncio.Condition = field(default_factory=asyncio.Condition)
-    hung_up: list[str] = field(default_factory=list)
-    answer: Exception | None = None
-
-    async def originate(self, order: CallOrder) -> None:
-        async with self.ordered:
-            self.orders.append(order)
-            self.ordered.notify_all()
-        if self.answer is not None:
-            raise self.answer
-
-    async def hang_up(self, attempt_id: str) -> None:
-        self.hung_up.append(attempt_id)
-
-    async def settle(self, attempt_ids: Sequence[str]) -> dict[str, CallEvent | None]:
-        return dict.fromkeys(attempt_ids)
-
-
-@dataclass
-class Clock:
-    """A clock that a test can move."""
-
-    at: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.at
-
-
-@dataclass
-class Gateway:
-    """One web side with its offers."""
-
-    settings: WebSettings
-    store: database.Store
-    sealer: Sealer
-    offers: Offers
-    calls: Recorder
-    clock: Clock
-    app: FastAPI
-    server: WebServer
-    client: httpx.AsyncClient
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
-
-    async def open(self, **terms: object) -> str:
-        """A new offer's token."""
-        usual = Terms(
-            account_id="a",
-            offeror_name="Ada Lovelace",
-            destination_name="Ada Lovelace",
-            destination=(Channel(Kind.TEL, ADA),),
-            offeree_address="ben@example.net",
-        )
-        [opened] = await self.offers.open([replace(usual, **terms)])  # type: ignore[arg-type]
-        return opened.token
-
-    async def fields(self, token: str, **typed: str) -> dict[str, str]:
-        """What a person sends: the nonce of the page as served, and what is typed."""
-        page = (await self.client.get(f"/a/{token}")).text
-        return {"nonce": nonce_of(page), "subject": "", "region": "FR", "number": "01 99 00 56 78", **typed}
-
-    async def press(self, token: str, **typed: str) -> httpx.Response:
-        return await self.client.post(f"/a/{token}/call", data=await self.fields(token, **typed))
-
-    async def placed(self, count: int = 1) -> str:
-        """The newest attempt's id, once Asterisk has been told of `count` of them."""
-        async with asyncio.timeout(5), self.calls.ordered:
-            await self.calls.ordered.wait_for(lambda: len(self.calls.orders) >= count)
-        return self.calls.orders[-1].attempt_id
-
-    async def ends(self, token: str, outcome: Outcome, bridged_s: float = 0.0) -> None:
-        """A call is asked for, and ends in this way."""
-        attempt_id = await self.accepted(token)
-        if outcome is Outcome.COMPLETED:
-            await self.offers.on_call_event(Bridged(attempt_id=attempt_id, bridged_at=self.clock()))
-        await self.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=outcome, bridged_s=bridged_s))
-
-    async def accepted(self, token: str) -> str:
-        """The attempt's id of a call that begins."""
-        before = len(self.calls.orders)
-        await self.offers.accept(token, Channel(Kind.TEL, BEN))
-        return await self.placed(before + 1)
-
-    def attempts(self, token: str) -> int:
-        offer_id = self.offers.offer_id_of(token)
-        return len(self.store.read(lambda rows: rows_of.attempts(rows, self.sealer, offer_id)))
-
-    def history(self, token: str) -> list[str]:
-        offer_id = self.offers.offer_id_of(token)
-        return [entry.event for entry in self.store.read(lambda rows: rows_of.history(rows, offer_id))]
-
-
-def nonce_of(page: str) -> str:
-    found = re.search(r'name="nonce" value="([^"]+)"', page)
-    assert found, "the page holds no nonce"
-    return found[1]
-
-
-def course(attempt_id: str, at: float) -> list[CallEvent]:
-    """What Asterisk says of a call that succeeds."""
-    return [
-        Ringing(attempt_id=attempt_id, leg=1),
-        Answered(attempt_id=attempt_id, leg=1),
-        Confirmed(attempt_id=attempt_id, leg=1),
-        Answered(attempt_id=attempt_id, leg=2),
-        Bridged(attempt_id=attempt_id, bridged_at=at),
-        Ended(attempt_id=attempt_id, outcome=Outcome.COMPLETED, cause=16, bridged_s=83.0),
-    ]
-
-
-def dial(text: str, region: str) -> Channel:
-    """Any number that could be one is callable; what the dialling rules add is tested with them."""
-    try:
-        parsed = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException as error:
-        raise CallRefused("invalid") from error
-    if not phonenumbers.is_possible_number(parsed):
-        raise CallRefused("invalid")
-    if phonenumbers.region_code_for_country_code(parsed.country_code) == "CU":
-        raise CallRefused("country")
-    return Channel(Kind.TEL, phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-
-
-def ring(octet: bytes = b"w") -> KeyRing:
-    return added(None, "k1", octet * 32)
-
-
-MakeGateway = Callable[..., Awaitable[Gateway]]
 
 
 @pytest.fixture
@@ -264,10 +95,8 @@ async def gateway(make_gateway: MakeGateway) -> Gateway:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     """A browser; a test makes contexts in it with the width, colours and scripting that it wants."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+    async with lab.browser.chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from conftest import Gateway, MakeGateway, course
 from playwright.async_api import Browser, Page, Route, expect
+from web_gateway import Gateway, MakeGateway, course
 
 from mailgate.calls.model import Answered, Bridged, Ended, Outcome, Ringing
 from mailgate.offers.service import Rules
@@ -161,7 +161,7 @@ async def test_by_keyboard_alone(make_gateway: MakeGateway, chromium: Browser) -
         await page.keyboard.press("Enter")
         await expect(page.get_by_label("Your SIP address")).to_be_visible()
         await page.keyboard.press("Tab")
-        await page.keyboard.type("sip:ben@192.0.2.1")
+        await page.keyboard.type("sip:ben@sip.example")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("We are calling you")
     await gateway.placed()

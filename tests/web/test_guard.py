@@ -6,7 +6,7 @@ import logging
 
 import httpx
 import pytest
-from conftest import ADA, BEN, Gateway
+from web_gateway import ADA, BEN, Gateway
 
 from mailgate.calls.model import Channel
 from mailgate.web.app import create_app

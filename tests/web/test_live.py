@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from conftest import Gateway, MakeGateway, course
+from web_gateway import Gateway, MakeGateway, course
 
 from mailgate.calls.model import Outcome
 from mailgate.offers.service import Rules
@@ -144,7 +144,7 @@ async def test_who_goes_is_forgotten(gateway: Gateway) -> None:
         watcher.task.cancel()
     await asyncio.gather(*(w.task for w in watchers if w.task), return_exceptions=True)
     async with asyncio.timeout(5):
-        while len(gateway.app.state.streams):  # noqa: ASYNC110  uvicorn tells of it when it likes
+        while len(gateway.app.state.streams):
             await asyncio.sleep(0.01)
     assert not gateway.offers._watchers.watched()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Clock, ring
+from web_gateway import Clock, ring
 
 from mailgate.web.nonce import Nonces, Verdict
 from tokens.coupon import Purpose, mint
@@ -52,7 +52,7 @@ def test_keys_rotate(clock: Clock) -> None:
     assert Nonces(ring(b"n"), ttl_s=TTL_S, now=clock).check(both.make(TOKEN, 0), TOKEN, 0) is Verdict.GOOD
 
 
-@pytest.mark.parametrize("text", ["x", "0.0.0", "MA.aaaaaa.bbbb", "é.ü.ö", "." * 500, "\0"])
+@pytest.mark.parametrize("text", ["x", "0.0.0", "0.aaaaaa.bbbb", "é.ü.ö", "." * 500, "\0", "0"])
 def test_garbage_is_forged(nonces: Nonces, text: str) -> None:
     assert nonces.check(text, TOKEN, 0) is Verdict.FORGED
 

@@ -9,7 +9,7 @@ from itertools import product
 
 import httpx
 import pytest
-from conftest import ADA, BEN, Gateway, MakeGateway, course
+from web_gateway import ADA, BEN, Gateway, MakeGateway, course
 
 from mailgate.calls.model import Bridged, Channel, Ended, Kind, Outcome
 from mailgate.errors import OutcomeUnknown
@@ -383,5 +383,5 @@ async def test_plain_pages(gateway: Gateway) -> None:
 async def test_a_sip_offeree_is_told_the_same(make_gateway: MakeGateway) -> None:
     gateway = await make_gateway(allow_sip=True)
     token = await gateway.open()
-    await gateway.offers.accept(token, Channel(Kind.SIP, "ben@192.0.2.1"))
-    assert "192.0.2.1" not in (await gateway.client.get(f"/a/{token}")).text
+    await gateway.offers.accept(token, Channel(Kind.SIP, "ben@sip.example"))
+    assert "sip.example" not in (await gateway.client.get(f"/a/{token}")).text

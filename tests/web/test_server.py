@@ -7,7 +7,7 @@ import socket
 
 import httpx
 import pytest
-from conftest import Gateway
+from web_gateway import Gateway
 
 from mailgate.errors import ConfigError
 from mailgate.web.server import WebServer

@@ -12,6 +12,13 @@ from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
 
 LANGUAGES = load()
+REASONS = (
+    # of mailgate.calls.dialling
+    *("emergency", "not-a-number", "short-code", "country-not-allowed", "denied-prefix", "premium", "sip-not-allowed"),
+    *("same-number", "own-number"),
+    # of mailgate.offers.service, and of the page itself
+    *("suppressed", "same-party", "empty", "sip-empty", "sip-not-a-number"),
+)
 VALUES = {
     "offeror": "Ada",
     "destination": "Eve",
@@ -51,6 +58,9 @@ class TestEachLanguage:
         for outcome in Outcome:
             assert texts.knows(f"outcome.{outcome.value}.text")
             assert texts.knows(f"outcome.{outcome.value}.next")
+
+    def test_every_refusal_has_words(self, language: str) -> None:
+        assert [reason for reason in REASONS if not LANGUAGES[language].knows(f"refused.{reason}")] == []
 
     def test_every_state_of_a_call_has_words_of_its_own(self, language: str) -> None:
         texts = LANGUAGES[language]

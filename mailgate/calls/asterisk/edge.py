@@ -222,6 +222,9 @@ class Asterisk:
             )
         except LinkLost as error:
             return str(error)
+        except asyncio.CancelledError:
+            link.close()
+            raise
         self._link = link
         if answer.get("value") != "1":
             return (

@@ -1,0 +1,120 @@
+"""The bench's load: messages, every one different, over kept sessions, in lockstep as smtp-source sends them.
+
+Prints one JSON line: {"sent": messages accepted, "refused": others, "seconds": from the first MAIL to the last reply}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import random
+import time
+import zlib
+from collections.abc import Iterator
+from typing import cast
+
+import uvloop
+
+
+class Message:
+    """A text of the wanted size; number and a line of its own make each message different."""
+
+    def __init__(self, size: int) -> None:
+        octets = random.Random(size).randbytes(size)  # incompressible, the same in each run
+        text = base64.b64encode(octets)[: size - 400]
+        lines = [text[n : n + 76] for n in range(0, len(text), 76)]
+        self._body = b"\r\n".join(lines) + b"\r\n"
+
+    def parts(self, number: int) -> list[bytes]:
+        """What goes over the wire after 354, the final dot included."""
+        first = b"\r\n\r\nHello Ben, this is message %d.\r\n" % number
+        checksum = zlib.crc32(self._body, zlib.crc32(first))
+        head = (
+            b"From: Ada <ada@example.org>\r\nTo: Ben <ben@example.net>\r\nSubject: message %d\r\n"
+            b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@bench.example.org>\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: text/plain; charset=us-ascii\r\nX-Bench: %d %d"
+        ) % (number, number, number, checksum)
+        return [head, first, self._body, b".\r\n"]
+
+
+class Sender(asyncio.Protocol):
+    """One session."""
+
+    def __init__(
+        self, numbers: list[int], message: Message, done: asyncio.Future[None], counts: dict[str, int]
+    ) -> None:
+        self._numbers = numbers
+        self._message = message
+        self._done = done
+        self._counts = counts
+        self._reply = b""
+        self._steps: Iterator[None] = iter(())
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
+        self._steps = self._script()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(error or ConnectionError("the session ended early"))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n")) >= 0:
+            line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+            if line[3:4] != b"-":
+                self._reply = line
+                next(self._steps, None)
+
+    def _script(self) -> Iterator[None]:
+        assert self._transport is not None
+        write = self._transport.writelines
+        write([b"EHLO load.example\r\n"])
+        yield
+        while self._numbers:
+            number = self._numbers.pop()
+            for command, code in (
+                (b"MAIL FROM:<ada@example.org>\r\n", b"250"),
+                (b"RCPT TO:<ben%d@example.net>\r\n" % number, b"250"),
+                (b"DATA\r\n", b"354"),
+            ):
+                write([command])
+                yield
+                assert self._reply[:3] == code, self._reply
+            write(self._message.parts(number))
+            yield
+            self._counts["sent" if self._reply[:3] == b"250" else "refused"] += 1
+        if not self._done.done():
+            self._done.set_result(None)
+        self._transport.close()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--to", required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--messages", type=int, required=True)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--connections", type=int, default=10)
+    options = parser.parse_args()
+    host, _, port = options.to.rpartition(":")
+    loop = asyncio.get_running_loop()
+    message = Message(options.size)
+    numbers = list(range(options.first, options.first + options.messages))
+    counts = {"sent": 0, "refused": 0}
+    ends = []
+    start = time.monotonic()
+    for _ in range(options.connections):
+        end: asyncio.Future[None] = loop.create_future()
+        await loop.create_connection(lambda end=end: Sender(numbers, message, end, counts), host, int(port))  # type: ignore[misc]
+        ends.append(end)
+    await asyncio.gather(*ends)
+    print(json.dumps({**counts, "seconds": time.monotonic() - start}))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
