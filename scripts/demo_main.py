@@ -99,6 +99,7 @@ async def _once(folder: Path, number: str) -> int:
 
 
 async def _page(folder: Path, port: int, browser: bool) -> int:
+    """Runs until it is cancelled; returns only where something could not be started."""
     origins = [f"http://{HOST}:{port}", f"http://localhost:{port}"]
     world = World(folder, configuration={"web": {"frame_ancestors": origins}})
     hub = Hub(world=world)
@@ -115,6 +116,7 @@ async def _page(folder: Path, port: int, browser: bool) -> int:
         if browser:
             _open(url)
         await asyncio.Event().wait()
+        return 0
     except StepFailed as error:
         console.print(f"\n[bold red]Failed[/] {escape(str(error))}", soft_wrap=True)
         _show_logs(world)

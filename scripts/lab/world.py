@@ -65,6 +65,15 @@ class Network(Phone):
         await super()._behave(call, behaviour)
 
 
+class DeployedAsterisk(PrivateAsterisk):
+    """On the files that the command has written, not on those that its functions would render."""
+
+    deployed: Mapping[str, str] = {}
+
+    def files(self) -> dict[str, str]:
+        return {**super().files(), **self.deployed}
+
+
 class World:
     """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value."""
 
@@ -156,24 +165,20 @@ class World:
         first = 20_000 + secrets.randbelow(400) * 100
         # Only the port is looked at here: every file that could be rendered is replaced by what the command wrote.
         link = AsteriskSettings(gateway_number=SHOWN_NUMBER, port=self.gateway.ami_port, secret=self.gateway.ami_secret)
-        self.asterisk = PrivateAsterisk(
+        self.asterisk = DeployedAsterisk(
             self.folder / "a",
             deploy=DeploySettings(link=link),
             sip_port=self.sip_port,
             rtp_ports=(first, first + 98),
-            extra=deployed,
         )
+        self.asterisk.deployed = deployed
         self.asterisk.start()
 
     def _start_postfix(self) -> None:
         written = self.folder / "deployed-postfix"
         self.postfix.assemble()
-        self.gateway.run("deploy", "postfix", "--output", str(written))
+        self.gateway.run("deploy", "postfix", "--service", self.postfix.service, "--output", str(written))
         self.postfix.run_script((written / "filter.sh").read_text())
-        # The script filters the submission services that Debian's master.cf has. Ours listens on a port of its own and
-        # is named after it, so it gets what the script has just given to pickup(8).
-        given = self.postfix.run_script("postconf -P pickup/unix/content_filter").partition("=")[2].strip()
-        self.postfix.run_script(f"postconf -P '{self.postfix.service}/content_filter = {given}'")
         self._postfix_up = True
         self.postfix.start()
 
