@@ -6,11 +6,11 @@ Long stretches that say nothing new, and the icon's base64, are folded.
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Literal
 
 Kind = Literal["same", "gone", "new", "trace", "fold"]
@@ -108,7 +108,8 @@ def _likeness(a: str, b: str) -> float:
     """0 to 1. Lines that begin alike are taken for the same line, however they go on."""
     if not a.strip() or not b.strip():
         return 0.0
-    if len(os.path.commonprefix([a, b]).strip()) >= _SAME_BEGINNING:
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    if len(a[:alike].strip()) >= _SAME_BEGINNING:
         return 1.0
     matcher = SequenceMatcher(None, a, b, autojunk=False)
     return matcher.ratio() if matcher.real_quick_ratio() > _ALIKE and matcher.quick_ratio() > _ALIKE else 0.0
