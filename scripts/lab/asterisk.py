@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mailgate.calls.deploy import render_asterisk
@@ -78,12 +78,14 @@ class PrivateAsterisk:
         deploy: DeploySettings,
         sip_port: int,
         rtp_ports: tuple[int, int],
+        deployed: Mapping[str, str] | None = None,
         own_sip: str = "",
         own_dialplan: str = "",
         modules: Iterable[str] = (),
     ) -> None:
         self.folder = folder
         self.deploy = deploy
+        self.deployed = deployed if deployed is not None else render_asterisk(deploy)
         self.sip_port = sip_port
         self.rtp_ports = rtp_ports
         self.own_sip, self.own_dialplan = own_sip, own_dialplan
@@ -121,7 +123,7 @@ class PrivateAsterisk:
             "extensions.conf": "[general]\nstatic=yes\nwriteprotect=yes\n#include extensions_mailgate.conf\n"
             + self.own_dialplan,
         }
-        return files | render_asterisk(self.deploy)
+        return files | dict(self.deployed)
 
     def write(self) -> None:
         for name in ("lib/keys", "spool", "run", "log", "agi-bin"):

@@ -65,15 +65,6 @@ class Network(Phone):
         await super()._behave(call, behaviour)
 
 
-class DeployedAsterisk(PrivateAsterisk):
-    """On the files that the command has written, not on those that its functions would render."""
-
-    deployed: Mapping[str, str] = {}
-
-    def files(self) -> dict[str, str]:
-        return {**super().files(), **self.deployed}
-
-
 class World:
     """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value."""
 
@@ -165,13 +156,13 @@ class World:
         first = 20_000 + secrets.randbelow(400) * 100
         # Only the port is looked at here: every file that could be rendered is replaced by what the command wrote.
         link = AsteriskSettings(gateway_number=SHOWN_NUMBER, port=self.gateway.ami_port, secret=self.gateway.ami_secret)
-        self.asterisk = DeployedAsterisk(
+        self.asterisk = PrivateAsterisk(
             self.folder / "a",
             deploy=DeploySettings(link=link),
             sip_port=self.sip_port,
             rtp_ports=(first, first + 98),
+            deployed=deployed,
         )
-        self.asterisk.deployed = deployed
         self.asterisk.start()
 
     def _start_postfix(self) -> None:
