@@ -25,6 +25,7 @@ from demo_page.walk import walk
 from lab.gateway import HOST, free_port
 from lab.world import BEN_NUMBER, World
 from rich.console import Console
+from rich.markup import escape
 from rich.rule import Rule
 
 from mailgate.web.server import WebServer
@@ -46,6 +47,7 @@ def main(once: bool, port: int, browser: bool, keep: bool, number: str) -> None:
     try:
         status = _run(_once(folder, number) if once else _page(folder, port or free_port(), browser))
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped, and what is left is done at once
         if keep:
             console.print(f"Kept: {folder}")
         else:
@@ -71,6 +73,7 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
         try:
             return await task
         except asyncio.CancelledError:
+            console.print("Everything is stopped.")
             return 128 + stopped_by[0] if stopped_by else 1
 
     return asyncio.run(guarded())
@@ -86,7 +89,7 @@ async def _once(folder: Path, number: str) -> int:
             await hub.start()
         await walk(world, hub, steps, number=number)
     except StepFailed as error:
-        console.print(f"\n[bold red]Failed[/] {error}", markup=True)
+        console.print(f"\n[bold red]Failed[/] {escape(str(error))}", soft_wrap=True)
         _show_logs(world)
         return 1
     finally:
@@ -96,6 +99,7 @@ async def _once(folder: Path, number: str) -> int:
 
 
 async def _page(folder: Path, port: int, browser: bool) -> int:
+    """Runs until it is cancelled; returns only where something could not be started."""
     origins = [f"http://{HOST}:{port}", f"http://localhost:{port}"]
     world = World(folder, configuration={"web": {"frame_ancestors": origins}})
     hub = Hub(world=world)
@@ -105,21 +109,21 @@ async def _page(folder: Path, port: int, browser: bool) -> int:
         with steps.step("Postfix, mailgate, Asterisk and the telephones run, as `mailgate deploy` sets them up"):
             await world.start()
         await hub.start()
-        await server.start()
+        with steps.step("The page is served"):
+            await server.start()
         url = f"http://{HOST}:{port}/"
         console.print(f"\nOpen [bold link={url}]{url}[/]  (Ctrl-C ends it and stops everything)")
         if browser:
             _open(url)
         await asyncio.Event().wait()
+        return 0
     except StepFailed as error:
-        console.print(f"\n[bold red]Failed[/] {error}", markup=True)
+        console.print(f"\n[bold red]Failed[/] {escape(str(error))}", soft_wrap=True)
         _show_logs(world)
         return 1
     finally:
         await server.stop()
         await _stopped(hub, world)
-        console.print("Everything is stopped.")
-    return 0
 
 
 async def _stopped(hub: Hub, world: World) -> None:
@@ -131,7 +135,7 @@ async def _stopped(hub: Hub, world: World) -> None:
 def _show_logs(world: World) -> None:
     for name, text in world.logs().items():
         console.print(Rule(f"the end of what {name} wrote", align="left"))
-        console.print("\n".join(text.splitlines()[-_LOG_LINES:]) or "(nothing)", markup=False)
+        console.print("\n".join(text.splitlines()[-_LOG_LINES:]) or "(nothing)", markup=False, soft_wrap=True)
 
 
 def _open(url: str) -> None:

@@ -97,10 +97,10 @@ def create_app(hub: Hub) -> FastAPI:
         )
 
     async def letters(request: Request) -> Response:
-        wanted: dict[str, Any] = json.loads((await request.body())[:_LONGEST_LETTER])
         try:
+            wanted: dict[str, Any] = json.loads((await request.body())[:_LONGEST_LETTER])
             await hub.send(subject=str(wanted["subject"]), text=str(wanted["text"]), rich=bool(wanted["rich"]))
-        except (ValueError, OSError, smtplib.SMTPException) as error:
+        except (KeyError, TypeError, ValueError, OSError, smtplib.SMTPException) as error:
             return JSONResponse({"error": f"Not sent: {error}"}, status_code=502)
         return Response(status_code=204)
 
@@ -120,7 +120,9 @@ def create_app(hub: Hub) -> FastAPI:
         return JSONResponse({"text": arrived.shown.text, "changes": changes, "known": known})
 
     async def act(request: Request) -> Response:
-        telephone = hub.telephones[request.path_params["key"]]
+        telephone = hub.telephones.get(request.path_params["key"])
+        if telephone is None:
+            return PlainTextResponse("not found", status_code=404)
         match request.path_params["action"]:
             case "answer":
                 telephone.answer()
@@ -135,7 +137,10 @@ def create_app(hub: Hub) -> FastAPI:
         return Response(status_code=204)
 
     async def line(request: Request) -> Response:
-        octets = _until(closing, hub.line(request.path_params["key"]))
+        key = request.path_params["key"]
+        if key not in hub.telephones:
+            return PlainTextResponse("not found", status_code=404)
+        octets = _until(closing, hub.line(key))
         return StreamingResponse(octets, media_type="audio/basic", headers={"Cache-Control": "no-store"})
 
     app = FastAPI(

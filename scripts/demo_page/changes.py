@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Literal
 
 Kind = Literal["same", "gone", "new", "trace", "fold"]
@@ -19,6 +20,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{40,76}={0,2}\Z")
 _CONTEXT = 3
 _SHORTEST_FOLD = 4
 _ALIKE = 0.5
+_SAME_BEGINNING = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,12 @@ def _changed(gone: list[str], new: list[str]) -> Iterator[Row]:
 
 
 def _likeness(a: str, b: str) -> float:
+    """0 to 1. Lines that begin alike are taken for the same line, however they go on."""
     if not a.strip() or not b.strip():
         return 0.0
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    if len(a[:alike].strip()) >= _SAME_BEGINNING:
+        return 1.0
     matcher = SequenceMatcher(None, a, b, autojunk=False)
     return matcher.ratio() if matcher.real_quick_ratio() > _ALIKE and matcher.quick_ratio() > _ALIKE else 0.0
 

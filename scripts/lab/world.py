@@ -18,6 +18,7 @@ Known limits: Linux; the folder's path must be short, since UNIX sockets live in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import re
@@ -48,6 +49,8 @@ SHOWN_NUMBER = GATEWAY_NUMBER
 
 # Far from the tones that Asterisk itself makes: 350, 440, 480 and 620 Hz.
 VOICES = {"ada": 700, "ben": 530}
+
+_REGISTER_AGAIN_S = 120.0
 
 T = TypeVar("T")
 
@@ -87,6 +90,7 @@ class World:
         self.asterisk: PrivateAsterisk | None = None
         self._postfix_up = False
         self._opened: list[Phone] = []
+        self._registering: asyncio.Task[None] | None = None
 
     # --- start and stop -------------------------------------------------------------------------------------
     async def __aenter__(self) -> Self:
@@ -117,18 +121,31 @@ class World:
         told("mailgate init")
         # One after the other would be safe too; side by side it takes half the time.
         results = await asyncio.gather(
-            off_loop(self._start_asterisk), off_loop(self._start_postfix), return_exceptions=True
+            off_loop(self._start_asterisk),
+            off_loop(self._start_postfix),
+            off_loop(self.gateway.account_add, ADA, "Ada Lovelace", *self.account),
+            return_exceptions=True,
         )
         for failed in (r for r in results if isinstance(r, BaseException)):
             raise failed
         told("Asterisk and Postfix, as deployed")
-        await off_loop(self.gateway.account_add, ADA, "Ada Lovelace", *self.account)
         await off_loop(self.gateway.start)
         told("mailgate serve")
+        await self._register()
+        self._registering = asyncio.create_task(self._stay_registered())
+        told("two SIP telephones registered")
+
+    async def _register(self) -> None:
         for name, phone in self.phones.items():
             if (code := await phone.register()) != 200:
                 raise RuntimeError(f"the telephone {name} could not register: {code}")
-        told("two SIP telephones registered")
+
+    async def _stay_registered(self) -> None:
+        """A registration lasts five minutes. Where Asterisk does not answer just now, the next round will do."""
+        while True:
+            await asyncio.sleep(_REGISTER_AGAIN_S)
+            with contextlib.suppress(TimeoutError, RuntimeError):
+                await self._register()
 
     def _start_asterisk(self) -> None:
         written = self.folder / "deployed"
@@ -151,12 +168,8 @@ class World:
     def _start_postfix(self) -> None:
         written = self.folder / "deployed-postfix"
         self.postfix.assemble()
-        self.gateway.run("deploy", "postfix", "--output", str(written))
+        self.gateway.run("deploy", "postfix", "--service", self.postfix.service, "--output", str(written))
         self.postfix.run_script((written / "filter.sh").read_text())
-        # The script filters the submission services that Debian's master.cf has. Ours listens on a port of its own and
-        # is named after it, so it gets what the script has just given to pickup(8).
-        given = self.postfix.run_script("postconf -P pickup/unix/content_filter").partition("=")[2].strip()
-        self.postfix.run_script(f"postconf -P '{self.postfix.service}/content_filter = {given}'")
         self._postfix_up = True
         self.postfix.start()
 
@@ -170,6 +183,9 @@ class World:
             except Exception as error:
                 troubles.append(error)
 
+        if self._registering is not None:
+            self._registering.cancel()
+            await asyncio.wait([self._registering])
         await done_with(self.gateway.stop)
         if self._postfix_up:
             self._postfix_up = False
@@ -240,4 +256,6 @@ async def off_loop(work: Callable[..., T], *words: Any) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody complains: being cancelled comes first
         raise

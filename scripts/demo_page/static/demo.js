@@ -37,15 +37,18 @@ const reached = ({ mail, phones }, accepting) => {
 let talked = false;
 
 // --- the stream --------------------------------------------------------------------------------------------------------
+let picture = null;
+const showJourney = () => picture && journey(reached(picture, !$("accept").hidden));
 startMail();
 startPhones();
+document.addEventListener("accepting", showJourney);
 const live = new EventSource("live");
 live.onmessage = (event) => {
-  const picture = JSON.parse(event.data);
+  picture = JSON.parse(event.data);
   $("gone").hidden = true;
   showMail(picture.mail);
   showPhones(picture.phones);
-  journey(reached(picture, !$("accept").hidden));
+  showJourney();
 };
 live.onerror = () => {
   $("gone").hidden = false;

@@ -152,16 +152,18 @@ const follow = (event) => {
 const open = (address) => {
   $("accept").hidden = false;
   document.querySelector("main").classList.add("accepting");
-  $("address").textContent = address;
+  $("address").textContent = address.replace(/^https?:\/\//, "");
   $("own-tab").href = address;
   $("page").src = address;
   $("page").focus();
+  document.dispatchEvent(new Event("accepting"));
 };
 const close = () => {
   $("accept").hidden = true;
   document.querySelector("main").classList.remove("accepting");
   $("page").src = "about:blank";
   $("message").focus();
+  document.dispatchEvent(new Event("accepting"));
 };
 
 export const startMail = () => {
