@@ -85,9 +85,10 @@ def cpu_s(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def load(port: int, size: int, messages: int, connections: int, first: int = 0) -> dict[str, float]:
+def load(port: int, size: int, messages: int, connections: int, *, shape: str, first: int = 0) -> dict[str, float]:
     command = [sys.executable, str(HERE / "mail_load.py"), "--to", f"127.0.0.1:{port}", "--size", str(size)]
     command += ["--messages", str(messages), "--connections", str(connections), "--first", str(first)]
+    command += ["--shape", shape]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600, check=True)
     figures: dict[str, float] = json.loads(run.stdout)
     return figures
@@ -122,15 +123,17 @@ def measure(options: argparse.Namespace, name: str) -> Figure:
     listen, next_hop, other = free_port(), free_port(), free_port()
     sink = [sys.executable, str(HERE / "mail_sink.py")]
     with running([*sink, "--exact", "--port", str(other)], other):
-        plain = load(other, size, messages, options.connections)
+        plain = load(other, size, messages, options.connections, shape=options.shape)
     checks = ["--match", options.match] if options.match else []
     checks += ["--keep", options.keep] if options.keep else []
     checks += [] if options.command else ["--exact"]
     with running([*sink, *checks, "--port", str(next_hop)], next_hop) as taker:
         with running(gateway_command(options, listen, next_hop), listen) as gateway:
-            load(listen, size, max(20, messages // 20), options.connections, first=10**9)  # to warm up
+            load(
+                listen, size, max(20, messages // 20), options.connections, shape=options.shape, first=10**9
+            )  # to warm up
             before = cpu_s(gateway.pid)
-            through = load(listen, size, messages, options.connections)
+            through = load(listen, size, messages, options.connections, shape=options.shape)
             cpu_ms = (cpu_s(gateway.pid) - before) * 1000 / messages
         taker.terminate()
         seen = json.loads(taker.communicate(timeout=20)[0])
@@ -155,6 +158,7 @@ def main() -> None:
     parser.add_argument("--keep", help="folder for the messages as the next hop got them")
     parser.add_argument("--profile", help="file for cProfile's figures of the built-in gateway; slows it down")
     parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--shape", choices=["text", "attachment"], default="text", help="see bench/mail_load.py")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
     parser.add_argument("--size", choices=SIZES, action="append", help="all by default")
     options = parser.parse_args()

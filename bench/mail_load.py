@@ -17,25 +17,41 @@ from typing import cast
 
 import uvloop
 
+_TEXT = 2048  # octets of text before an attachment
+
 
 class Message:
-    """A text of the wanted size; number and a line of its own make each message different."""
+    """A message of the wanted size; number and a line of its own make each one different.
 
-    def __init__(self, size: int) -> None:
+    The shape `text` is one text/plain; `attachment` is a short text and one attachment that is the rest.
+    """
+
+    def __init__(self, size: int, shape: str = "text") -> None:
         octets = random.Random(size).randbytes(size)  # incompressible, the same in each run
         text = base64.b64encode(octets)[: size - 400]
         lines = [text[n : n + 76] for n in range(0, len(text), 76)]
-        self._body = b"\r\n".join(lines) + b"\r\n"
+        self._kind, opening, closing = b"text/plain; charset=us-ascii", b"", b""
+        self._first = b""
+        if shape == "attachment" and size > 4 * _TEXT:
+            self._kind = b'multipart/mixed; boundary="=_bench"'
+            self._first = b"--=_bench\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
+            words = _TEXT // 76
+            opening = b"\r\n".join(lines[:words]) + (
+                b"\r\n--=_bench\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n"
+                b'Content-Disposition: attachment; filename="a.bin"\r\n\r\n'
+            )
+            closing, lines = b"\r\n--=_bench--", lines[words:]
+        self._body = opening + b"\r\n".join(lines) + closing + b"\r\n"
 
     def parts(self, number: int) -> list[bytes]:
         """What goes over the wire after 354, the final dot included."""
-        first = b"\r\n\r\nHello Ben, this is message %d.\r\n" % number
+        first = b"\r\n\r\n" + self._first + b"Hello Ben, this is message %d.\r\n" % number
         checksum = zlib.crc32(self._body, zlib.crc32(first))
         head = (
             b"From: Ada <ada@example.org>\r\nTo: Ben <ben@example.net>\r\nSubject: message %d\r\n"
             b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@bench.example.org>\r\nMIME-Version: 1.0\r\n"
-            b"Content-Type: text/plain; charset=us-ascii\r\nX-Bench: %d %d"
-        ) % (number, number, number, checksum)
+            b"Content-Type: %s\r\nX-Bench: %d %d"
+        ) % (number, number, self._kind, number, checksum)
         return [head, first, self._body, b".\r\n"]
 
 
@@ -100,10 +116,11 @@ async def main() -> None:
     parser.add_argument("--messages", type=int, required=True)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--shape", choices=["text", "attachment"], default="text")
     options = parser.parse_args()
     host, _, port = options.to.rpartition(":")
     loop = asyncio.get_running_loop()
-    message = Message(options.size)
+    message = Message(options.size, options.shape)
     numbers = list(range(options.first, options.first + options.messages))
     counts = {"sent": 0, "refused": 0}
     ends = []
