@@ -47,6 +47,7 @@ SIGNED = (
 
 _FIELD = re.compile(rb"([!-9;-~]+):([^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)")
 _LONGEST_FROM = 2000  # octets of a From field that is looked into; the parser below is not linear
+_MOST_FIELDS = 200  # that one signature names; RFC 5322, 3.6 has each of them once
 _RUN = 128 * 1024  # octets of body that are canonicalised at once; a run ends with a line
 
 
@@ -98,6 +99,8 @@ class Signer:
 
     def _signature(self, key: Key, fields: list[_Field], body_hash: bytes, now: float) -> bytes:
         chosen = [(field.name, field.value) for field in fields if field.name in SIGNED]
+        if len(chosen) > _MOST_FIELDS:
+            raise Unsignable(f"{len(chosen)} fields to sign")
         present = [name for wanted in SIGNED for name, _ in chosen if name == wanted]
         value = _tags(key, self._body, [*present, b"from"], body_hash, now)
         hasher = hashlib.sha256()

@@ -176,7 +176,7 @@ class Pages:
     def _say(self, reader: Reader, story: Story, values: Mapping[str, str]) -> Callable[[str], str]:
         filled = {
             **values,
-            "gateway": self._gateway,
+            "gateway": _isolated(self._gateway) if reader.texts.direction == "rtl" else self._gateway,
             "organisation": self._settings.organisation,
             "duration": _duration(reader.texts, story.talked_s or 0),
         }
@@ -218,6 +218,11 @@ class Pages:
 def _watch(story: Story) -> str:
     """What page.js is to expect: a call under way, a press elsewhere, or nothing more."""
     return "call" if story.phase == "call" else "open" if story.form else "no"
+
+
+def _isolated(number: str) -> str:
+    """A number that keeps its order among words that run from right to left (Unicode Annex 9, 2.4)."""
+    return f"\N{LEFT-TO-RIGHT ISOLATE}{number}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _clock(seconds: int) -> str:

@@ -15,7 +15,6 @@ Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,96 +39,26 @@ _HIDING = re.compile(
     r"|(?<![-\w])hidden(?![-\w])",
     re.IGNORECASE,
 )
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
-)
-_RAW = frozenset(
-    ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript", "plaintext"]
-)
-_FLOW = frozenset(
-    [
-        "html",
-        "body",
-        "div",
-        "center",
-        "section",
-        "article",
-        "main",
-        "header",
-        "footer",
-        "font",
-        "b",
-        "i",
-        "u",
-        "em",
-        "strong",
-        "small",
-        "big",
-        "span",
-    ]
-)
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_VOID = _set("area base br col embed hr img input link meta param source track wbr")
+_RAW = _set("script style textarea title xmp iframe noembed noframes noscript plaintext")
+_FLOW = _set("html body div center section article main header footer font b i u em strong small big span")
 """Elements in which a `<div>` may stand and be seen; everything else makes a place unsafe."""
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "center",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "fieldset",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "ul",
-    ]
+_BLOCKS = _set(
+    "address article aside blockquote center details dialog dir div dl fieldset figure footer form h1 h2 h3 h4 h5 h6"
+    " header hr main menu nav ol p pre section table ul"
 )
-_BOXES = ("div", "center", "section", "article", "main")
-_HARMLESS = _VOID | frozenset(
-    (
-        *_BOXES,
-        *[
-            "p",
-            "b",
-            "i",
-            "u",
-            "em",
-            "strong",
-            "small",
-            "big",
-            "o",
-            "html",
-            "body",
-            "head",
-            "li",
-            "td",
-            "tr",
-            "th",
-            "tbody",
-        ],
-    )
-)
+_BOXES = _set("div center section article main")
+_FORMATTING = _set("b i u em strong small big s strike tt code nobr font span a")
+"""Elements that the standard opens again in what follows, where a block closes them."""
+_HARMLESS = _VOID | _set("p b i u em strong small big o html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
+_NOT_COUNTED = _HARMLESS | {"/" + name for name in _HARMLESS}
 
 
 @dataclass(slots=True)
@@ -252,37 +181,50 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     region = _without_comments(text[top:at])
     if region is None:
         return None
-    balance = _balance(region)
-    if any(number and name not in _HARMLESS for name, number in balance.items()):
+    names = _NAMES.findall(region)
+    nested = _open_names([n for n in map(str.lower, names) if n not in _NOT_COUNTED])
+    if nested is None or any(name not in _BOXES for name in nested):
         return _walk(text, top, at)
-    if balance["p"] > 0 and not _closes_p(text, at):
+    if nested and _in_bad_box(region, len(nested)):
         return _walk(text, top, at)
-    if any(balance[name] for name in _BOXES) and _in_bad_box(region):
+    if not _closes_p(text, at) and _open_paragraph(names):
         return _walk(text, top, at)
     return at
 
 
-def _balance(region: str) -> Counter[str]:
-    """How much oftener each element is opened than closed."""
-    balance: Counter[str] = Counter()
-    for name, number in Counter(_NAMES.findall(region)).items():
+def _open_names(names: list[str]) -> list[str] | None:
+    """The elements open at the end of a sequence of tags that matter, or None where they are not nested properly."""
+    stack: list[str] = []
+    for name in names:
+        if name[0] != "/":
+            stack.append(name)
+        elif stack and stack[-1] == name[1:]:
+            stack.pop()
+        elif name[1:] in stack[-400:]:
+            return None
+    return stack
+
+
+def _open_paragraph(names: list[str]) -> bool:
+    """Whether a paragraph may be open: more often opened than closed since the last block that is no paragraph."""
+    for name in reversed(names):
         lower = name.lower()
-        if lower.startswith("/"):
-            balance[lower[1:]] -= number
-        else:
-            balance[lower] += number
-    return balance
+        if lower == "/p" or (lower.lstrip("/") in _BLOCKS and lower != "p"):
+            return False
+        if lower == "p":
+            return True
+    return False
 
 
-def _in_bad_box(region: str) -> bool:
-    """Whether a `<div>` (or the like) that is open at the end of region hides or quotes."""
+def _in_bad_box(region: str, open_boxes: int) -> bool:
+    """Whether one of the `<div>`s (or the like) that are open at the end of region hides or quotes."""
     stack: list[str] = []
     for closing, attributes in _DIVS.findall(region):
         if not closing:
             stack.append(attributes)
         elif stack:
             stack.pop()
-    return any(_HIDING.search(a) or HTML_EARLIER.search(a) for a in stack)
+    return len(stack) != open_boxes or any(_HIDING.search(a) or HTML_EARLIER.search(a) for a in stack)
 
 
 def _walk(text: str, top: int, at: int) -> int | None:

@@ -98,7 +98,7 @@ def _read_part(
         transfer_encoding=encoding.value.decode("latin-1").strip().lower() if encoding else "7bit",
         disposition=disposition.value.decode("latin-1").strip().lower() if disposition else "",
         parent=parent,
-        unopened=header_end == body == end and start != end,
+        unopened=header_end == body == end,
     )
     sealed = _SEALED.get(media_type)
     if sealed is not None and not forwarded:
@@ -116,6 +116,8 @@ def _read_part(
 
 def _header_span(message: bytes, start: int, end: int, path: str) -> tuple[int, int]:
     """Where the header ends (behind the CRLF of its last line) and where the body starts."""
+    if not message:
+        raise Unfit(Reason.NO_HEADER_END)
     if message.startswith(b"\r\n", start, end):
         return start, start + 2
     blank = message.find(b"\r\n\r\n", start, min(end, start + MAX_HEADER))

@@ -89,7 +89,8 @@ def _patch_base64(raw: bytes, content: bytes, changes: Sequence[Change]) -> byte
         line = _LINE
     kept = changes[0][0] // (line // 4 * 3)
     head = raw[: kept * (line + 2)]
-    if binascii.a2b_base64(head) != content[: kept * (line // 4 * 3)]:  # lines of unequal length
+    even = head.endswith(b"\r\n") and decode(head, "base64") == content[: kept * (line // 4 * 3)]
+    if not even or max(map(len, head.split(b"\r\n"))) > line:  # lines of unequal length
         kept, head = 0, b""
     tail = encode_base64(change(content, changes)[kept * (line // 4 * 3) :], line)
     return head + (tail if raw.endswith(b"\r\n") or not raw else tail.removesuffix(b"\r\n"))

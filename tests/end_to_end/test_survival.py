@@ -56,10 +56,17 @@ async def test_the_link_cut_before_the_order_arrives(cable: tuple[World, Cable],
     nonce = await http.nonce(link)
     line.cut()
     await http.post(f"{link}/call", nonce=nonce, region="FR", number=BEN_NUMBER)
-    line.mend()
     await http.sees(link, "The call was not placed", timeout_s=30)
+    line.mend()
     await asyncio.sleep(2)
     assert invited(world, BEN_NUMBER) == 0
+    for _ in range(100):  # and once the link is back, a second press makes the call
+        await http.accept(link)
+        await asyncio.sleep(0.2)
+        if invited(world, BEN_NUMBER):
+            break
+    await http.sees(link, "You are connected")
+    assert invited(world, BEN_NUMBER) == 1
 
 
 async def test_killed_in_mid_call_and_started_again(world: World, http: Visitor) -> None:

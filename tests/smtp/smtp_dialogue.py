@@ -10,6 +10,8 @@
     c close                        the client goes away
     c shut                         the client closes its sending half
     h open PIPELINING SIZE=1000    the next hop takes a connection, greets, and offers this to EHLO
+    h accept                       … takes a connection and says nothing yet
+    h gone                         … listens no more
     h -> 250 2.1.0 ok              the next hop sends; `=>`, `<~`, `eof`, `close` as above
     h rst                          the next hop cuts the connection
 
@@ -127,6 +129,8 @@ class Stage:
             await self._hop.play("<~", "EHLO gate.example")
             for n, offer in enumerate(offers):
                 await self._hop.play("->", f"250{'-' if n < len(offers) - 1 else ' '}{offer}")
+        elif verb == "accept":
+            self._hop = await self._arrivals.get()
         elif verb == "gone":
             self._listener.close()
         else:

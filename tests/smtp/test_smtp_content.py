@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtp_hooks.content import DATA_END, Content, stuff, unclean
@@ -26,6 +26,7 @@ def by_lines(wire: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
+@settings(deadline=None)
 @given(wire=_PIECES, cuts=st.lists(st.integers(0, 60), max_size=12))
 def test_content_is_found_however_it_is_cut(wire: bytes, cuts: list[int]) -> None:
     content = Content(limit=10_000)
@@ -43,6 +44,7 @@ def test_content_is_found_however_it_is_cut(wire: bytes, cuts: list[int]) -> Non
         assert not content.too_large
 
 
+@settings(deadline=None)
 @given(message=_PIECES)
 def test_stuffing_is_undone_by_unstuffing(message: bytes) -> None:
     wire = stuff(message) + DATA_END
@@ -61,6 +63,7 @@ def test_a_dot_is_found_wherever_it_stands(offset: int) -> None:
     assert stuff(dotted) == dotted[:offset] + b"." + dotted[offset:]
 
 
+@settings(deadline=None)
 @given(message=_PIECES)
 def test_unclean_is_whatever_is_not_whole_lines(message: bytes) -> None:
     naked = message.replace(b"\r\n", b"")

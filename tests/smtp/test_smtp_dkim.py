@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import dkim
 import pytest
 from dkim.canonicalization import Relaxed, Simple
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtp_hooks.dkim import Signer, Unsignable, complete, remove_signatures
@@ -19,6 +20,7 @@ from smtp_hooks.dkim_keys import Key, dns_record, generate, generate_ed25519, lo
 
 NOW = 1_750_000_000.0
 RSA = generate()
+RSA_KEY = load("example.org", "rsa", RSA)
 ED25519 = generate_ed25519()
 KEYS = {b"rsa._domainkey.example.org.": dns_record(RSA), b"ed._domainkey.example.org.": dns_record(ED25519)}
 
@@ -96,12 +98,12 @@ def test_what_a_later_hop_adds_does_not_break(signer: Signer) -> None:
 _TEXT = st.lists(st.sampled_from([b" ", b"\t", b"a", b"bc", b"\r\n", b"\r\n\r\n"]), max_size=60).map(b"".join)
 
 
+@settings(deadline=None)
 @given(body=_TEXT)
 def test_body_hash_is_that_of_dkimpy(body: bytes) -> None:
     body += b"\r\n"
-    key = load("example.org", "rsa", RSA)
     for name, canonical in (("simple", Simple), ("relaxed", Relaxed)):
-        signed = Signer([key], body=name).sign(b"From: a@example.org\r\n\r\n" + body, reverse_path="", now=NOW)  # type: ignore[arg-type]
+        signed = Signer([RSA_KEY], body=name).sign(b"From: a@example.org\r\n\r\n" + body, reverse_path="", now=NOW)  # type: ignore[arg-type]
         expected = base64.b64encode(hashlib.sha256(canonical.canonicalize_body(body)).digest())
         assert b"bh=" + expected + b";" in signed, name
 
@@ -139,6 +141,29 @@ def test_own_signature_is_replaced_others_stay() -> None:
 def test_broken_headers_are_not_signed(signer: Signer, message: bytes) -> None:
     with pytest.raises(Unsignable):
         signer.sign(message, reverse_path="ada@example.org", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'Content-Type: text/plain; x="' + b" y" * 250_000 + b'"\r\n',
+        b"Content-Type: text/plain;" + b"\r\n x=y;" * 70_000 + b"\r\n",
+        b"X-Many: x\r\n" * 40_000,
+        b"DKIM-Signature: v=1; " + b"a=b; " * 100_000 + b"\r\n",
+        b"From" * 100_000 + b": x\r\n",
+    ],
+    ids=["long line", "long folded field", "many fields", "long signature", "long name"],
+)
+def test_hostile_headers_take_no_time(signer: Signer, header: bytes) -> None:
+    start = time.process_time()
+    signed = signer.sign(header + PLAIN, reverse_path="", now=NOW)
+    assert time.process_time() - start < 1
+    assert signed.endswith(PLAIN)
+
+
+def test_hundreds_of_signed_fields_are_not_signed(signer: Signer) -> None:
+    with pytest.raises(Unsignable, match="fields to sign"):
+        signer.sign(b"To: x@example.org\r\n" * 50_000 + PLAIN, reverse_path="", now=NOW)
 
 
 def test_two_authors_are_not_signed(signer: Signer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtp_hooks.commands import parse_mail
@@ -35,6 +35,7 @@ def test_no_reply(wire: bytes) -> None:
         ReplyReader().feed(wire)
 
 
+@settings(deadline=None)
 @given(
     st.integers(200, 559).filter(lambda c: c % 100 < 60 and c // 10 % 10 < 6 and c not in (220, 354)),
     st.text(max_size=80),

@@ -243,6 +243,18 @@ async def test_a_forward_of_leg_1_is_not_followed(
     await carol.close()
 
 
+async def test_revoked_in_the_moment_of_the_call(calls: Calls, pstn: Phone, order: Make) -> None:
+    """Asterisk takes the order before there is a channel to hang up."""
+    pstn.plan = {OFFEREE: Ring()}
+    for _ in range(5):
+        made = order()
+        await calls.edge.originate(made)
+        assert await calls.edge.hang_up(made.attempt_id)
+        assert (await calls.ended(made.attempt_id)).outcome is Outcome.REVOKED
+    for call in pstn.calls:
+        await asyncio.wait_for(call.over.wait(), 1)
+
+
 async def test_revoked_while_it_rings(calls: Calls, pstn: Phone, order: Make) -> None:
     pstn.plan = {OFFEREE: Ring()}
     made = order()
@@ -375,30 +387,6 @@ async def test_a_telephone_is_available_while_it_is_registered(pbx: PrivateAster
     assert not await calls.edge.available(Channel.parse("sip:nobody"))
     assert not await calls.edge.available(Channel.parse("browser:x"))
     await phone.close()
-
-
-async def test_a_dead_trunk_is_known_before_the_call(
-    pbx: PrivateAsterisk, calls: Calls, pstn_port: int, order: Make
-) -> None:
-    """Asterisk asks the provider whether it lives, so that a call fails at once instead of after half a minute."""
-    trunk = Channel.parse(f"tel:{OFFEREE}")
-
-    async def becomes(wanted: bool) -> None:
-        for _ in range(120):
-            if await calls.edge.available(trunk) is wanted:
-                return
-            await asyncio.sleep(0.1)
-        pytest.fail(f"the trunk has not become {wanted=}")
-
-    await becomes(False)  # nobody has opened the provider's port in this test
-    made = order()
-    asked_at = time.monotonic()
-    await calls.edge.originate(made)
-    assert (await calls.ended(made.attempt_id)).outcome is Outcome.OFFEREE_UNREACHABLE
-    assert time.monotonic() - asked_at < 1
-    provider = await Phone(port=pstn_port, plan={}).open()
-    await becomes(True)
-    await provider.close()
 
 
 # --- at most once ----------------------------------------------------------------------------------------------

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import secrets
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from lab.asterisk import PrivateAsterisk, free_port, tree
-from lab.cast import ADA, OFFEREE, Calls
+from lab.asterisk import HOST, PrivateAsterisk, free_port, tree
+from lab.cast import ADA, GATEWAY, OFFEREE, Calls
 from lab.phone import Answer, Phone, Reject
 
 from mailgate.calls.asterisk.link import Link, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION, render_asterisk
-from mailgate.calls.model import Bridged, CallOrder
+from mailgate.calls.model import Bridged, CallOrder, Channel, Outcome
 from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
 from mailgate.errors import ConfigError
 
@@ -82,17 +80,9 @@ def test_what_would_be_syntax_in_a_file_is_refused(kind: type, values: dict[str,
         kind(**values)
 
 
-def test_asterisk_has_nothing_to_complain_of(tmp_path: Path, deployed: DeploySettings) -> None:
+def test_asterisk_has_nothing_to_complain_of(another: Callable[..., PrivateAsterisk]) -> None:
     """Neither while it reads the files nor of a module that is missing from the list."""
-    first = 60_000 - secrets.randbelow(100) * 100
-    link = dataclasses.replace(deployed.link, port=free_port())
-    asterisk = PrivateAsterisk(
-        tmp_path,
-        deploy=dataclasses.replace(deployed, link=link, qualify_s=0),
-        sip_port=free_port(socket.SOCK_DGRAM),
-        rtp_ports=(first, first + 98),
-    )
-    asterisk.start()
+    asterisk = another()
     asterisk.stop()
     assert "modules will be loaded" in asterisk.messages
     assert not re.findall(r".*(?:WARNING|ERROR).*", asterisk.messages)
@@ -108,22 +98,14 @@ def test_the_built_in_announcements_are_there() -> None:
 
 
 async def test_the_announcement_is_played_again(
-    tmp_path: Path,
-    deployed: DeploySettings,
+    another: Callable[..., PrivateAsterisk],
     pstn: Phone,
     order: Callable[..., CallOrder],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who presses 1 only when it comes a second time is put through."""
-    first = 50_000 - secrets.randbelow(100) * 100
-    asterisk = PrivateAsterisk(
-        tmp_path,
-        deploy=dataclasses.replace(deployed, link=dataclasses.replace(deployed.link, port=free_port()), key_tries=2),
-        sip_port=free_port(socket.SOCK_DGRAM),
-        rtp_ports=(first, first + 98),
-    )
     monkeypatch.setenv("TZ", "America/New_York")
-    asterisk.start()
+    asterisk = another(key_tries=2)
     watched = Calls(asterisk.deploy.link)
     await watched.edge.start()
     pstn.plan = {OFFEREE: Answer(press=((3.0, "1"),)), ADA: Answer(press=((0.2, "1"),))}
@@ -137,7 +119,90 @@ async def test_the_announcement_is_played_again(
     assert settled.bridged_at == pytest.approx(bridged.bridged_at, abs=0.1)
     assert bridged.bridged_at == pytest.approx(time.time(), abs=1)
     await watched.edge.stop()
-    asterisk.stop()
+
+
+async def test_a_dead_trunk_is_known_before_the_call(
+    another: Callable[..., PrivateAsterisk], order: Callable[..., CallOrder]
+) -> None:
+    """Asterisk asks the provider whether it lives, so that a call fails at once instead of after half a minute."""
+    trunk_port = free_port(socket.SOCK_DGRAM)
+    asterisk = another(trunk=Trunk(host=f"{HOST}:{trunk_port}"), qualify_s=1)
+    watched = Calls(asterisk.deploy.link)
+    await watched.edge.start()
+
+    async def becomes(wanted: bool) -> None:
+        for _ in range(150):
+            if await watched.edge.available(Channel.parse(f"tel:{OFFEREE}")) is wanted:
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail(f"the trunk has not become {wanted=}")
+
+    await becomes(False)
+    made = order()
+    asked_at = time.monotonic()
+    await watched.edge.originate(made)
+    assert (await watched.ended(made.attempt_id)).outcome is Outcome.OFFEREE_UNREACHABLE
+    assert time.monotonic() - asked_at < 2
+    provider = await Phone(port=trunk_port, plan={OFFEREE: Reject(code=486)}).open()
+    await becomes(True)
+    again = order()
+    await watched.edge.originate(again)
+    assert (await watched.ended(again.attempt_id)).outcome is Outcome.OFFEREE_BUSY
+    await provider.close()
+    await watched.edge.stop()
+
+
+PROVIDER_SIP = """
+[4711]
+type=endpoint
+transport=udp
+context=network
+disallow=all
+allow=ulaw
+auth=4711
+aors=4711
+trust_id_inbound=yes
+[4711]
+type=aor
+max_contacts=1
+[4711]
+type=auth
+auth_type=digest
+username=4711
+password=its-password
+[4711]
+type=identify
+endpoint=4711
+match=127.0.0.1
+"""
+PROVIDER_DIALPLAN = """
+[network]
+exten => _+X.,1,Set(DB(seen/caller)=${CALLERID(num)})
+ same => n,Set(DB(seen/called)=${EXTEN})
+ same => n,Hangup(17)
+"""
+
+
+async def test_a_trunk_registers_with_its_provider_and_calls_with_its_password(
+    another: Callable[..., PrivateAsterisk], order: Callable[..., CallOrder]
+) -> None:
+    """A second Asterisk is the provider: it lets nobody in without digest, and says who called whom."""
+    provider = another(own=(PROVIDER_SIP, PROVIDER_DIALPLAN), trunk=None, users=())
+    trunk = Trunk(host=f"{HOST}:{provider.sip_port}", username="4711", password="its-password", register=True)
+    asterisk = another(trunk=trunk, users=())
+    for _ in range(100):
+        if "Registered" in asterisk.cli("pjsip show registrations"):
+            break
+        await asyncio.sleep(0.05)
+    assert f":{asterisk.sip_port}" in provider.cli("pjsip show contacts")
+    watched = Calls(asterisk.deploy.link)
+    await watched.edge.start()
+    made = order()
+    await watched.edge.originate(made)
+    assert (await watched.ended(made.attempt_id)).outcome is Outcome.OFFEREE_BUSY
+    await watched.edge.stop()
+    seen = provider.cli("database show seen")
+    assert re.findall(r"/seen/(\w+) *: (\S+)", seen) == [("called", OFFEREE), ("caller", GATEWAY)]
 
 
 def test_no_context_can_be_reached_from_outside(pbx: PrivateAsterisk) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from lab.asterisk import HOST, PrivateAsterisk, free_port
@@ -94,7 +91,7 @@ async def wired(wire: Wire, deployed: DeploySettings) -> AsyncIterator[Calls]:
 async def reconnected(calls: Calls) -> None:
     async with asyncio.timeout(5):
         before = calls.connections
-        while calls.connections == before or not calls.edge.connected:  # noqa: ASYNC110 (nothing to wait on)
+        while calls.connections == before or not calls.edge.connected:
             await asyncio.sleep(0.02)
 
 
@@ -197,7 +194,7 @@ async def test_a_lost_answer_is_unknown_and_never_a_second_call(
 async def test_a_link_that_is_half_open_is_noticed(wire: Wire, wired: Calls) -> None:
     wire.swallow = "answers"
     async with asyncio.timeout(6):
-        while wired.edge.connected:  # noqa: ASYNC110 (nothing to wait on)
+        while wired.edge.connected:
             await asyncio.sleep(0.05)
     assert wired.edge.trouble
     wire.swallow = ""
@@ -267,19 +264,8 @@ async def test_events_that_settling_has_told_already_are_not_told_again(
 
 
 @pytest.fixture
-def other(deployed: DeploySettings, tmp_path: Path) -> Iterator[PrivateAsterisk]:
-    first = 20_000 + secrets.randbelow(400) * 100
-    link = dataclasses.replace(deployed.link, port=free_port())
-    asterisk = PrivateAsterisk(
-        tmp_path,
-        deploy=dataclasses.replace(deployed, link=link),
-        sip_port=free_port(socket.SOCK_DGRAM),
-        rtp_ports=(first, first + 98),
-    )
-    asterisk.start()
-    yield asterisk
-    asterisk.resume()
-    asterisk.stop()
+def other(another: Callable[..., PrivateAsterisk]) -> PrivateAsterisk:
+    return another()
 
 
 async def test_asterisk_killed_in_mid_call_is_a_call_lost(other: PrivateAsterisk, pstn: Phone, order: Make) -> None:

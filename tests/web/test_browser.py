@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
-from web_gateway import Gateway, MakeGateway, course
+from web_gateway import Gateway, MakeGateway, course, dial
 
 from mailgate.calls.model import Answered, Bridged, Ended, Outcome, Ringing
 from mailgate.offers.service import Rules
+from mailgate.web.app import create_app
+from mailgate.web.server import WebServer
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -33,7 +35,7 @@ async def page_of(chromium: Browser, gateway: Gateway, token: str, **options: An
     assert [c for c in complaints if "the server responded with a status of 4" not in c] == []
 
 
-@pytest.mark.claim("T3")
+@pytest.mark.claim("T2", "T3")
 async def test_from_the_press_to_the_end_of_the_call(gateway: Gateway, chromium: Browser) -> None:
     token = await gateway.open()
     async with page_of(chromium, gateway, token) as page:
@@ -72,7 +74,7 @@ async def test_the_same_without_scripts(gateway: Gateway, chromium: Browser) -> 
         await page.get_by_label("Country").select_option("FR")
         await page.get_by_label("Your telephone number").fill("12")
         await page.get_by_role("button", name="Call me now").click()
-        await expect(page.locator("#number-error")).to_contain_text("does not look like")
+        await expect(page.locator("#number-error")).to_contain_text("too short")
         await expect(page.get_by_label("Your telephone number")).to_have_value("12")
         await expect(page.get_by_label("Your telephone number")).to_be_focused()
         await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
@@ -147,6 +149,28 @@ async def test_where_no_events_come_through_the_page_asks_again(gateway: Gateway
     await gateway.offers.on_call_event(Answered(attempt_id=attempt_id, leg=1))
     await expect(page.get_by_role("heading", level=1)).to_have_text("Press 1 on your telephone", timeout=12_000)
     await context.close()
+
+
+async def test_a_restart_of_the_server_is_lived_through(gateway: Gateway, chromium: Browser) -> None:
+    """The page stays where it is while nobody answers, and then shows what has happened meanwhile."""
+    token = await gateway.open()
+    attempt_id = await gateway.accepted(token)
+    context = await chromium.new_context(locale="en-GB")
+    page = await context.new_page()
+    await page.goto(f"{gateway.url}/a/{token}")
+    heading = page.get_by_role("heading", level=1)
+    await expect(heading).to_have_text("We are calling you")
+    port = gateway.server.port
+    await gateway.server.stop()
+    await gateway.offers.on_call_event(Answered(attempt_id=attempt_id, leg=1))
+    await page.wait_for_timeout(2500)
+    await expect(heading).to_have_text("We are calling you")
+    app = create_app(gateway.settings, gateway.offers, dial, now=gateway.clock)
+    second = WebServer(app, host="127.0.0.1", port=port)
+    await second.start()
+    await expect(heading).to_have_text("Press 1 on your telephone", timeout=15_000)
+    await context.close()
+    await second.stop()
 
 
 async def test_by_keyboard_alone(make_gateway: MakeGateway, chromium: Browser) -> None:

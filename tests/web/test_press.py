@@ -17,7 +17,6 @@ ENGLISH = {"Accept-Language": "en"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.mark.claim("T2")
 async def test_a_press_calls_the_number_typed(gateway: Gateway) -> None:
     token = await gateway.open()
     answer = await gateway.press(token, number="01 99 00 56 78", region="FR")
@@ -172,7 +171,6 @@ async def test_a_suppressed_number_is_not_called(gateway: Gateway) -> None:
     assert gateway.attempts(token) == 1
 
 
-@pytest.mark.claim("T11")
 @pytest.mark.parametrize("typed", ["sip:ben@sip.example:5070", "SIP:ben@sip.example:5070", " ben@sip.example:5070 "])
 async def test_a_sip_address_where_allowed(make_gateway: MakeGateway, typed: str) -> None:
     gateway = await make_gateway(allow_sip=True)

@@ -17,23 +17,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from mailgate.calls.action import check_attempt, dial_string, is_attempt, originate_action, record_families
+from mailgate.calls.action import check_attempt, dial_string, originate_action, record_families
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION
-from mailgate.calls.model import (
-    Answered,
-    Bridged,
-    CallEvent,
-    CallOrder,
-    Channel,
-    Confirmed,
-    Ended,
-    Kind,
-    Outcome,
-    Ringing,
-)
-from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_record
+from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
+from mailgate.calls.outcomes import event_of_record, parse_record
 from mailgate.calls.settings import AsteriskSettings
+from mailgate.calls.stream import ENDED, LetGo, Stream, rank
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -47,24 +37,9 @@ OnEvent = Callable[[CallEvent], Awaitable[None]]
 OnConnected = Callable[[], Awaitable[None]]
 
 
-def rank(event: CallEvent) -> int:
-    """The place of an event in a call's life; a call only goes forward."""
-    match event:
-        case Ringing(leg=leg):
-            return 3 * leg - 2
-        case Answered(leg=leg):
-            return 3 * leg - 1
-        case Confirmed(leg=leg):
-            return 3 * leg
-        case Bridged():
-            return 7
-        case Ended():
-            return 8
-
-
 class Asterisk:
     """The edge to one Asterisk. `on_event` is awaited for each event in turn; `on_connected` after each (re)connect,
-    before any event that came by the new link: the place to settle what was open."""
+    the place to settle what was open. What settling has told is not told again by `on_event`."""
 
     def __init__(
         self,
@@ -84,8 +59,6 @@ class Asterisk:
         self._queue: asyncio.Queue[CallEvent | None] = asyncio.Queue()  # None: a link has come up
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
-        self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
-        self._bridging: set[str] = set()  # attempts whose bridge is being made
         self._helpers: set[asyncio.Task[None]] = set()
         self.trouble = "not started"
 
@@ -142,9 +115,18 @@ class Asterisk:
     async def hang_up(self, attempt_id: str) -> bool:
         """End an attempt on the offeror's wish; False where it is not up. Raises OutcomeUnknown."""
         leg1 = check_attempt(attempt_id)  # AMI takes a channel's Uniqueid for its name
-        marked = await self._act({"Action": "Setvar", "Channel": leg1, "Variable": "MG_REVOKED", "Value": "1"})
-        if marked.get("response") != "Success":
-            return False
+        mark: dict[str, str | list[str]] = {
+            "Action": "Setvar",
+            "Channel": leg1,
+            "Variable": "MG_REVOKED",
+            "Value": "1",
+        }
+        while (await self._act(mark)).get("response") != "Success":
+            # Asterisk takes an Originate before it makes the channel.
+            young = self._clock() - self._sent.get(attempt_id, 0.0) < _LOOK_AGAIN_S
+            if not young or self._told.get(attempt_id) == ENDED:
+                return False
+            await asyncio.sleep(0.05)
         answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
         # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
         for row in await self._ask({"Action": "CoreShowChannels"}):
@@ -174,7 +156,10 @@ class Asterisk:
         return found
 
     async def available(self, channel: Channel) -> bool:
-        """Whether a party can be reached that way now: a SIP telephone that is registered, a trunk that lives."""
+        """Whether a party can be reached that way now: a SIP telephone that is registered, a trunk that lives.
+
+        Raises OutcomeUnknown where Asterisk cannot be asked.
+        """
         match channel.kind:
             case Kind.TEL:
                 return await self._has_contact(self._settings.trunk)
@@ -204,14 +189,15 @@ class Asterisk:
                 await self._watch(self._link)
                 self._link = None
                 self.trouble = self.trouble or "the link to Asterisk was lost"
-                log.warning("the link to Asterisk is gone", extra={"action": "asterisk_lost"})
+                if not trouble:
+                    log.warning("the link to Asterisk is gone", extra={"action": "asterisk_lost"})
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
     async def _connect(self) -> str:
         """Open a link; the reason why no calls can be placed, "" where they can."""
         try:
-            link = await Link.open(self._settings, self._on_ami)
+            link = await Link.open(self._settings, self._reader())
         except LoginRefused as error:
             return str(error)
         except (OSError, TimeoutError, LinkLost) as error:
@@ -243,47 +229,20 @@ class Asterisk:
                     await link.ping()
 
     # --- events ------------------------------------------------------------------------------------------------
-    def _on_ami(self, message: Message) -> None:
-        """One AMI event; what it says of an attempt goes into the queue."""
-        name = str(message.get("event", ""))
-        attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
-        if not is_attempt(attempt_id):
-            return
-        event: CallEvent | None = None
-        match name:
-            case "UserEvent" if message.get("userevent") == "Mailgate":
-                event = self._on_dialplan(attempt_id, message)
-            case "Newstate" if message.get("uniqueid") == attempt_id and message.get("channelstatedesc") == "Ringing":
-                event = Ringing(attempt_id=attempt_id, leg=1)
-            # Dial makes a bridge for a moment too where both have hung up while leg 2 was asked.
-            case "BridgeEnter" if message.get("bridgenumchannels") == "2" and attempt_id in self._bridging:
-                self._bridging.discard(attempt_id)
-                event = Bridged(attempt_id=attempt_id, bridged_at=float(message.get("timestamp") or self._clock()))
-            case "HangupRequest" if message.get("uniqueid") == attempt_id and attempt_id in self._second_legs:
-                # Dial does not see leg 1 leave while leg 2 is asked for a key. The dialplan notices after the
-                # announcement; this spares leg 2 the rest of it.
-                self._help({"Action": "Hangup", "Channel": self._second_legs.pop(attempt_id), "Cause": "16"})
-        if event is not None:
-            self._queue.put_nowait(event)
+    def _reader(self) -> Callable[[Message], None]:
+        """What one link's messages are read by."""
+        stream = Stream()
 
-    def _on_dialplan(self, attempt_id: str, message: Message) -> CallEvent | None:
-        try:
-            if "record" in message:
-                self._second_legs.pop(attempt_id, None)
-                self._bridging.discard(attempt_id)
-                return event_of_record(attempt_id, parse_record(str(message["record"])))
-        except ValueError:
-            log.error("a record is not readable", extra={"action": "record_unreadable", "attempt": attempt_id})
-            return Ended(attempt_id=attempt_id, outcome=Outcome.LOST)
-        phase = str(message.get("phase", ""))
-        if phase == "answered2":
-            self._second_legs[attempt_id] = str(message.get("channel", ""))
-        elif phase != "ringing2":
-            self._second_legs.pop(attempt_id, None)
-        if phase == "bridged":  # about to be; that both are in the bridge is said by the bridge
-            self._bridging.add(attempt_id)
-            return None
-        return event_of_phase(attempt_id, phase, 0.0)
+        def read(message: Message) -> None:
+            match stream.read(message, self._clock()):
+                case None:
+                    pass
+                case LetGo(channel=channel):
+                    self._help({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+                case event:
+                    self._queue.put_nowait(event)
+
+        return read
 
     def _help(self, action: dict[str, str | list[str]]) -> None:
         async def act() -> None:

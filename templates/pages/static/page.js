@@ -89,7 +89,14 @@
   const again = () => location.replace(main.dataset.page); // not reload(): this may be the answer to a POST
   const poll = () => {
     close();
-    if (main.dataset.watch === "call" && !document.hidden) setTimeout(again, POLL_MS);
+    if (main.dataset.watch !== "call" || document.hidden) return;
+    setTimeout(async () => {
+      try {
+        const answer = await fetch(main.dataset.page, { cache: "no-store" });
+        if (answer.status < 500) return again();
+      } catch { /* not there: a restart, or no network */ }
+      poll(); // leaving for a page that does not come would lose this one
+    }, POLL_MS);
   };
   const watch = () => {
     if (source || main.dataset.watch === "no" || document.hidden) return;

@@ -15,22 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from smtp_hooks.commands import to_xtext
 from smtp_hooks.content import DATA_END, stuff, unclean
 from smtp_hooks.envelope import Envelope, Recipient, Reply
-from smtp_hooks.protocol import (
-    ASSUMED,
-    Capabilities,
-    ProtocolError,
-    ReplyReader,
-    mail_command,
-    rcpt_command,
-)
+from smtp_hooks.protocol import ASSUMED, Capabilities, mail_command, rcpt_command
+from smtp_hooks.relay.connection import Connection, Late, Lost
 
 log = logging.getLogger(__name__)
 
@@ -58,113 +49,12 @@ class RelaySettings:
 _MAX_COMMAND = 510  # RFC 5321, 4.5.3.1.4, without CRLF
 
 
-class _Lost(Exception):
-    """The connection cannot be used any more."""
-
-
-class _Late(_Lost):
-    """The next hop did not answer in time."""
-
-
-class _Connection(asyncio.Protocol):
-    """One session with the next hop. Replies come in the order of the commands."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.capabilities = Capabilities()
-        self.dirty = False  # a transaction was begun and not ended: RSET goes before the next one
-        self.used = False
-        self.closed = False
-        self.idle_handle: asyncio.TimerHandle | None = None
-        self._loop = loop
-        self._reader = ReplyReader()
-        self._replies: deque[Reply] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._replies.extend(self._reader.feed(data))
-        except ProtocolError:
-            log.warning("next hop sends no SMTP", extra={"action": "relay-protocol"})
-            self.close()
-        if self.idle_handle is not None:  # nothing was asked: a farewell such as 421, or nonsense
-            self.close()
-        self._wake()
-
-    def eof_received(self) -> None:
-        self.closed = True
-        self._wake()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.closed = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def close(self) -> None:
-        """At once, without QUIT: the next hop forgets what was not acknowledged."""
-        self.closed = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    def quit(self) -> None:
-        """Politely, from idleness."""
-        if self._transport is not None and not self.closed:
-            self.closed = True
-            self._transport.write(b"QUIT\r\n")
-            self._transport.close()
-
-    def write(self, chunks: Sequence[bytes]) -> None:
-        """Raises _Lost."""
-        if self.closed or self._transport is None:
-            raise _Lost
-        self._transport.writelines(chunks)
-
-    async def reply(self, timeout_s: float) -> Reply:
-        """The next reply. Raises _Lost when the connection ends or the time is over."""
-        deadline = self._loop.time() + timeout_s
-        while not self._replies:
-            if self.closed:
-                raise _Lost
-            self._waiter = self._loop.create_future()
-            handle = self._loop.call_at(deadline, self._wake)
-            try:
-                await self._waiter
-            except asyncio.CancelledError:
-                self.close()
-                raise
-            finally:
-                handle.cancel()
-                self._waiter = None
-            if not self._replies and self._loop.time() >= deadline:
-                self.close()
-                raise _Late
-        return self._replies.popleft()
-
-    async def exchange(self, commands: Sequence[str], timeout_s: float) -> list[Reply]:
-        """Send commands, together where the hop pipelines, and return a reply for each. Raises _Lost."""
-        lines = [command.encode() + b"\r\n" for command in commands]
-        if self.capabilities.pipelining:
-            self.write([b"".join(lines)])
-            return [await self.reply(timeout_s) for _ in lines]
-        replies = []
-        for line in lines:
-            self.write([line])
-            replies.append(await self.reply(timeout_s))
-        return replies
-
-
 class Relay:
     """The next hop. `await relay.begin(envelope)` gives a transaction; `close()` ends the kept connections."""
 
     def __init__(self, settings: RelaySettings) -> None:
         self._settings = settings
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._places = asyncio.Semaphore(settings.connections)
         self._capabilities: Capabilities | None = None
         self._closed = False
@@ -174,7 +64,7 @@ class Relay:
         if self._capabilities is None:
             try:
                 self.release(await self.acquire(fresh=True))
-            except _Lost:
+            except Lost:
                 return ASSUMED
         return self._capabilities or ASSUMED
 
@@ -190,8 +80,8 @@ class Relay:
             connection.quit()
         self._idle.clear()
 
-    async def acquire(self, *, fresh: bool = False) -> _Connection:
-        """A kept connection, or a new one. Raises _Lost."""
+    async def acquire(self, *, fresh: bool = False) -> Connection:
+        """A kept connection, or a new one. Raises Lost."""
         try:
             if self._places.locked():  # a time-out costs a task, so only where there is something to wait for
                 await asyncio.wait_for(self._places.acquire(), self._settings.connect_timeout_s)
@@ -199,7 +89,7 @@ class Relay:
                 await self._places.acquire()
         except TimeoutError:
             log.warning("all connections to the next hop are busy", extra={"action": "relay-busy"})
-            raise _Lost from None
+            raise Lost from None
         try:
             while self._idle and not fresh:
                 connection = self._idle.pop()
@@ -211,7 +101,7 @@ class Relay:
             self._places.release()
             raise
 
-    def release(self, connection: _Connection) -> None:
+    def release(self, connection: Connection) -> None:
         """Give a connection back; it is kept while it lives."""
         self._places.release()
         if self._closed:
@@ -222,26 +112,26 @@ class Relay:
             connection.idle_handle = loop.call_later(self._settings.idle_s, self._retire, connection)
             self._idle.append(connection)
 
-    def _retire(self, connection: _Connection) -> None:
+    def _retire(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
         connection.quit()
 
     @staticmethod
-    def _wake_up(connection: _Connection) -> None:
+    def _wake_up(connection: Connection) -> None:
         if connection.idle_handle is not None:
             connection.idle_handle.cancel()
             connection.idle_handle = None
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         settings = self._settings
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
-                _, connection = await loop.create_connection(lambda: _Connection(loop), settings.host, settings.port)
+                _, connection = await loop.create_connection(lambda: Connection(loop), settings.host, settings.port)
         except (OSError, TimeoutError) as error:
             log.warning("next hop unreachable: %s", error, extra={"action": "relay-unreachable"})
-            raise _Lost from error
+            raise Lost from error
         try:
             await self._greet(connection)
         except BaseException:
@@ -250,18 +140,18 @@ class Relay:
         self._capabilities = connection.capabilities
         return connection
 
-    async def _greet(self, connection: _Connection) -> None:
+    async def _greet(self, connection: Connection) -> None:
         timeout_s = self._settings.connect_timeout_s
         greeting = await connection.reply(timeout_s)
         if greeting.code != 220:
-            raise _Lost
+            raise Lost
         (hello,) = await connection.exchange([f"EHLO {self._settings.helo}"], timeout_s)
         if hello.accepted:
             connection.capabilities = Capabilities.parse(hello)
             return
         (hello,) = await connection.exchange([f"HELO {self._settings.helo}"], timeout_s)
         if not hello.accepted:
-            raise _Lost
+            raise Lost
 
 
 class RelayTransaction:
@@ -271,7 +161,7 @@ class RelayTransaction:
         self._relay = relay
         self._settings = settings
         self._envelope = envelope
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._refusal: Reply | None = None  # of MAIL, or of the connection: it holds for each recipient
 
     async def rcpt(self, recipient: Recipient) -> Reply:
@@ -285,7 +175,7 @@ class RelayTransaction:
             return LACKING
         try:
             (reply,) = await self._connection.exchange([command], self._settings.command_timeout_s)
-        except _Lost:
+        except Lost:
             return await self._fail(LOST)
         if reply.accepted:
             return reply
@@ -297,7 +187,7 @@ class RelayTransaction:
         for fresh in (False, True):
             try:
                 connection = await self._relay.acquire(fresh=fresh)
-            except _Lost:
+            except Lost:
                 return await self._fail(UNREACHABLE)
             self._connection = connection
             commands = self._opening(connection, recipient)
@@ -307,9 +197,9 @@ class RelayTransaction:
                 *_, mail, rcpt = await connection.exchange(commands, self._settings.command_timeout_s)
                 if 421 not in (mail.code, rcpt.code):
                     return await self._opened(connection, mail, rcpt)
-            except _Late:
+            except Late:
                 break
-            except _Lost:
+            except Lost:
                 pass
             if not connection.used:
                 break
@@ -319,13 +209,13 @@ class RelayTransaction:
             self._connection.close()
         return await self._fail(UNREACHABLE)
 
-    async def _opened(self, connection: _Connection, mail: Reply, rcpt: Reply) -> Reply:
+    async def _opened(self, connection: Connection, mail: Reply, rcpt: Reply) -> Reply:
         connection.dirty = mail.accepted
         if not mail.accepted:
             return await self._fail(self._checked(mail))
         return rcpt if rcpt.accepted else self._checked(rcpt)
 
-    def _opening(self, connection: _Connection, recipient: Recipient) -> list[str] | None:
+    def _opening(self, connection: Connection, recipient: Recipient) -> list[str] | None:
         mail = mail_command(self._envelope, connection.capabilities)
         rcpt = rcpt_command(recipient, connection.capabilities)
         if mail is None or rcpt is None:
@@ -356,7 +246,7 @@ class RelayTransaction:
                 return await self._fail(self._checked(ready))
             connection.write([stuff(message), DATA_END])
             reply = await connection.reply(self._settings.data_timeout_s)
-        except _Lost:
+        except Lost:
             return await self._fail(LOST)
         connection.dirty = False
         if not reply.accepted:

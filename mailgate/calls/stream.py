@@ -1,0 +1,95 @@
+"""The stream of AMI events, read as what it says of attempts. Pure.
+
+AMI messages go in one by one, CallEvents come out: phases that our dialplan tells (UserEvent Mailgate), leg 1's ringing
+and the bridge, which only Asterisk itself sees. One Stream reads one connection from its beginning.
+Known limits: what happened while no connection was up is not told here; settling tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from mailgate.calls.action import is_attempt
+from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Outcome, Ringing
+from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_record
+
+Message = Mapping[str, Any]
+"""Header, in lower case, → value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetGo:
+    """Leg 1 has left while leg 2 is asked for a key: this channel is to be hung up.
+
+    Dial does not see it, and the dialplan only after the announcement; this spares leg 2 the rest.
+    """
+
+    channel: str
+
+
+ENDED = 8
+"""The rank of the last event."""
+
+
+def rank(event: CallEvent) -> int:
+    """The place of an event in a call's life; a call only goes forward."""
+    match event:
+        case Ringing(leg=leg):
+            return 3 * leg - 2
+        case Answered(leg=leg):
+            return 3 * leg - 1
+        case Confirmed(leg=leg):
+            return 3 * leg
+        case Bridged():
+            return 7
+        case Ended():
+            return ENDED
+        case _:
+            assert_never(event)
+
+
+class Stream:
+    """Remembers what one message alone does not tell; forgets an attempt with its end."""
+
+    def __init__(self) -> None:
+        self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
+        self._bridging: set[str] = set()
+
+    def read(self, message: Message, now: float) -> CallEvent | LetGo | None:
+        """What the message says of an attempt, None where nothing. `now` (UNIX seconds) where it bears no time."""
+        attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
+        if not is_attempt(attempt_id):
+            return None
+        of_leg_1 = message.get("uniqueid") == attempt_id
+        match message.get("event"):
+            case "UserEvent" if message.get("userevent") == "Mailgate":
+                return self._dialplan(attempt_id, message)
+            case "Newstate" if of_leg_1 and message.get("channelstatedesc") == "Ringing":
+                return Ringing(attempt_id=attempt_id, leg=1)
+            # Dial makes a bridge for a moment also where both have hung up while leg 2 was asked.
+            case "BridgeEnter" if message.get("bridgenumchannels") == "2" and attempt_id in self._bridging:
+                self._bridging.discard(attempt_id)
+                return Bridged(attempt_id=attempt_id, bridged_at=float(message.get("timestamp") or now))
+            case "HangupRequest" if of_leg_1 and attempt_id in self._second_legs:
+                return LetGo(channel=self._second_legs.pop(attempt_id))
+            case _:
+                return None
+
+    def _dialplan(self, attempt_id: str, message: Message) -> CallEvent | None:
+        phase = str(message.get("phase", ""))
+        if phase == "answered2":
+            self._second_legs[attempt_id] = str(message.get("channel", ""))
+        else:
+            self._second_legs.pop(attempt_id, None)
+        if phase == "bridged":  # is about to be; that both are in the bridge is said by the bridge
+            self._bridging.add(attempt_id)
+            return None
+        self._bridging.discard(attempt_id)
+        if "record" not in message:
+            return event_of_phase(attempt_id, phase, 0.0)
+        try:
+            return event_of_record(attempt_id, parse_record(str(message["record"])))
+        except ValueError:  # a dialplan that is not ours
+            return Ended(attempt_id=attempt_id, outcome=Outcome.LOST)

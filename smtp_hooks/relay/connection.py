@@ -1,0 +1,115 @@
+"""One session with the next hop: commands go out together, replies come in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+from smtp_hooks.envelope import Reply
+from smtp_hooks.protocol import Capabilities, ProtocolError, ReplyReader
+
+log = logging.getLogger(__name__)
+
+
+class Lost(Exception):
+    """The connection cannot be used any more."""
+
+
+class Late(Lost):
+    """The next hop did not answer in time."""
+
+
+class Connection(asyncio.Protocol):
+    """One session with the next hop. Replies come in the order of the commands."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.capabilities = Capabilities()
+        self.dirty = False  # a transaction was begun and not ended: RSET goes before the next one
+        self.used = False
+        self.closed = False
+        self.idle_handle: asyncio.TimerHandle | None = None
+        self._loop = loop
+        self._reader = ReplyReader()
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by isinstance
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._replies.extend(self._reader.feed(data))
+        except ProtocolError:
+            log.warning("next hop sends no SMTP", extra={"action": "relay-protocol"})
+            self.close()
+        if self.idle_handle is not None:  # nothing was asked: a farewell such as 421, or nonsense
+            self.close()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self.closed = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """At once, without QUIT: the next hop forgets what was not acknowledged."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def quit(self) -> None:
+        """Politely, from idleness."""
+        if self._transport is not None and not self.closed:
+            self.closed = True
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Raises Lost."""
+        if self.closed or self._transport is None:
+            raise Lost
+        self._transport.writelines(chunks)
+
+    async def reply(self, timeout_s: float) -> Reply:
+        """The next reply. Raises Lost when the connection ends or the time is over."""
+        deadline = self._loop.time() + timeout_s
+        while not self._replies:
+            if self.closed:
+                raise Lost
+            self._waiter = self._loop.create_future()
+            handle = self._loop.call_at(deadline, self._wake)
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self.close()
+                raise
+            finally:
+                handle.cancel()
+                self._waiter = None
+            if not self._replies and self._loop.time() >= deadline:
+                self.close()
+                raise Late
+        return self._replies.popleft()
+
+    async def exchange(self, commands: Sequence[str], timeout_s: float) -> list[Reply]:
+        """Send commands, together where the hop pipelines, and return a reply for each. Raises Lost."""
+        lines = [command.encode() + b"\r\n" for command in commands]
+        if self.capabilities.pipelining:
+            self.write([b"".join(lines)])
+            return [await self.reply(timeout_s) for _ in lines]
+        replies = []
+        for line in lines:
+            self.write([line])
+            replies.append(await self.reply(timeout_s))
+        return replies
