@@ -120,7 +120,7 @@ const showChanges = (rows, known) => {
   const view = $("view-changes");
   const count = (kind) => rows.reduce((sum, each) => sum + (each.kind === kind ? 1 : 0) + each.hidden.filter((h) => h.kind === kind).length, 0);
   const key = make("p", "key");
-  if (known) key.append(make("b", "", `${count("new")} lines came, ${count("gone")} went;`), "every other byte is as Ada sent it.");
+  if (known) key.append(make("b", "", `${count("new")} lines came, ${count("gone")} went;`), "every other line is as Ada sent it.");
   else key.append("This message did not come from the left side.");
   view.replaceChildren(key, ...rows.map(row));
   view.scrollTop = 0;

@@ -20,9 +20,9 @@ const says = (phone) => {
     case "ringing":
       return "Ringing";
     case "talking":
-      return clock(phone.seconds);
+      return "In a call";
     case "over":
-      return phone.seconds ? `Ended, ${clock(phone.seconds)}` : "Call over";
+      return "Call over";
     default:
       return "Ready";
   }
@@ -30,10 +30,13 @@ const says = (phone) => {
 
 const showPhone = (card, phone) => {
   const find = (selector) => card.querySelector(selector);
+  const rings = phone.state === "ringing";
+  const up = phone.state === "talking";
   card.dataset.state = phone.state;
-  const waits = phone.state === "talking" && !phone.pressed;
+  const waits = up && !phone.pressed;
   card.classList.toggle("asked", waits && phone.hears !== "" && !phone.by_itself);
-  put(find(".state"), says(phone));
+  put(find(".state"), says(phone)); // a live region: so the clock, which changes each second, stands beside it
+  put(find(".clock"), up || (phone.state === "over" && phone.seconds) ? clock(phone.seconds) : "");
   if (phone.state === "idle") put(find(".caller"), "");
   else if (phone.state === "over") put(find(".caller"), phone.ended);
   else putHtml(find(".caller"), "shows ", bold(phone.caller));
@@ -41,8 +44,6 @@ const showPhone = (card, phone) => {
   find(".meter").style.setProperty("--level", phone.level);
   if (phone.hears === "Ada" || phone.hears === "Ben") putHtml(find(".hears"), "hears ", bold(phone.hears));
   else put(find(".hears"), phone.hears ? `hears ${phone.hears}` : phone.state === "talking" ? "hears nothing" : "");
-  const rings = phone.state === "ringing";
-  const up = phone.state === "talking";
   find("[data-do=answer]").disabled = !rings;
   find("[data-do=hang-up]").disabled = !rings && !up;
   put(find("[data-do=hang-up] span"), rings ? "Decline" : "Hang up");
