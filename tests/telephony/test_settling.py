@@ -91,7 +91,7 @@ async def wired(wire: Wire, deployed: DeploySettings) -> AsyncIterator[Calls]:
 async def reconnected(calls: Calls) -> None:
     async with asyncio.timeout(5):
         before = calls.connections
-        while calls.connections == before or not calls.edge.connected:  # noqa: ASYNC110 (nothing to wait on)
+        while calls.connections == before or not calls.edge.connected:
             await asyncio.sleep(0.02)
 
 
@@ -194,7 +194,7 @@ async def test_a_lost_answer_is_unknown_and_never_a_second_call(
 async def test_a_link_that_is_half_open_is_noticed(wire: Wire, wired: Calls) -> None:
     wire.swallow = "answers"
     async with asyncio.timeout(6):
-        while wired.edge.connected:  # noqa: ASYNC110 (nothing to wait on)
+        while wired.edge.connected:
             await asyncio.sleep(0.05)
     assert wired.edge.trouble
     wire.swallow = ""
