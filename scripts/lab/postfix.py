@@ -130,6 +130,7 @@ class Postfix:
         )
         main += "".join(f"{name} = {value}\n" for name, value in parameters.items())
         (self.config / "main.cf").write_text(main)
+        os.utime(self.config / "main.cf", (0, 0))  # Postfix waits two seconds before it reads a new one
         (self.config / "master.cf").write_text(_MASTER.format(port=self.port))
         (self.config / "mailboxes").write_text("".join(f"{address} {address}/\n" for address in self.mailboxes))
 
