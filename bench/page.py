@@ -67,6 +67,7 @@ async def _serve(pipe: Connection, count: int, folder: str) -> None:
         sealer=Sealer(KEYS),
         ring=KEYS,
         rules=Rules(),
+        own_number="+33199000000",
         calls=NoCalls(),
         prepare=_no_order,
         now=time.time,

@@ -175,6 +175,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             sealer=sealer,
             ring=load_ring(config.keys.token_file),
             rules=Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts),
+            own_number=config.gateway.number,
             calls=asterisk,
             prepare=desk.prepare,
             now=time.time,

@@ -11,12 +11,14 @@ orders to Asterisk. Nothing that leaves here as a view holds a number.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, assert_never
 
+from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Outcome
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers import offer as machine
@@ -83,7 +85,8 @@ class Opened:
 
 
 class Offers:
-    """All offers of a gateway. `prepare` turns a committed attempt into the order that Asterisk is given."""
+    """All offers of a gateway, whose own number in E.164 is called by nobody. `prepare` turns a committed attempt
+    into the order that Asterisk is given."""
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class Offers:
         sealer: Sealer,
         ring: KeyRing,
         rules: Rules,
+        own_number: str,
         calls: Calls,
         prepare: Callable[[Offer], Awaitable[CallOrder]],
         now: Callable[[], float],
@@ -101,6 +105,7 @@ class Offers:
         self._sealer = sealer
         self._ring = ring
         self._rules = rules
+        self._own_number = own_number
         self._calls = calls
         self._prepare = prepare
         self._now = now
@@ -142,10 +147,11 @@ class Offers:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
         return view(self._find(token), self._now())
 
-    async def watch(self, token: str) -> AsyncIterator[View]:
+    async def watch(self, token: str) -> AsyncGenerator[View]:
         """The view of the token's offer, again after each change. Raises as `look`."""
-        async for each in self._watchers.watch(self.look(token)):
-            yield each
+        async with contextlib.aclosing(self._watchers.watch(self.look(token))) as views:
+            async for each in views:
+                yield each
 
     def offer_id_of(self, token: str) -> str:
         """Raises TokenError, UnknownOffer."""
@@ -169,12 +175,12 @@ class Offers:
     async def accept(self, token: str, leg1: Channel) -> View:
         """Begin the call now; the view says how it stands once that is committed.
 
-        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-party`), or IllegalTransition where the
-        offer cannot be accepted in the state it is in.
+        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`), or
+        IllegalTransition where the offer cannot be accepted in the state it is in.
         """
         offer = self._find(token)
-        if any(leg1 == channel for channel in offer.terms.destination):
-            raise CallRefused("same-party", "this is the number that you would be connected with")
+        for channel in offer.terms.destination:
+            check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
         return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))

@@ -6,7 +6,7 @@ A watcher that is slow gets the newest view and never a queue of old ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from mailgate.offers.view import View
 
@@ -26,7 +26,7 @@ class Watchers:
         """The offers that somebody watches."""
         return tuple(self._watchers)
 
-    async def watch(self, first: View) -> AsyncIterator[View]:
+    async def watch(self, first: View) -> AsyncGenerator[View]:
         """`first`, then every newer view of the same offer, until the caller stops."""
         watcher = _Watcher(first)
         watchers = self._watchers.setdefault(first.offer_id, set())

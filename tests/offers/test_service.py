@@ -94,6 +94,7 @@ def service(store: Store, calls: Recorder, clock: list[float]) -> Offers:
         sealer=Sealer(RING),
         ring=RING,
         rules=Rules(valid_s=1000.0, uses=1, attempts=3),
+        own_number="+33199000000",
         calls=calls,
         prepare=prepare,
         now=lambda: clock[0],
@@ -249,7 +250,14 @@ async def test_the_destination_s_own_number_is_refused(world: World) -> None:
     opened = await world.open()
     with pytest.raises(CallRefused) as caught:
         await world.offers.accept(opened.token, ADA)
-    assert caught.value.reason == "same-party"
+    assert caught.value.reason == "same-number"
+
+
+async def test_the_gateway_s_own_number_is_refused(world: World) -> None:
+    opened = await world.open()
+    with pytest.raises(CallRefused) as caught:
+        await world.offers.accept(opened.token, Channel(Kind.TEL, "+33199000000"))
+    assert caught.value.reason == "own-number"
 
 
 async def test_tokens_of_others_and_of_nothing(world: World) -> None:

@@ -47,6 +47,7 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
             sealer=sealer,
             ring=ring(b"t"),
             rules=rules or Rules(uses=3),
+            own_number=GATEWAY,
             calls=calls,
             prepare=prepare,
             now=clock,

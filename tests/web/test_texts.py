@@ -17,7 +17,7 @@ REASONS = (
     *("emergency", "not-a-number", "short-code", "country-not-allowed", "denied-prefix", "premium", "sip-not-allowed"),
     *("same-number", "own-number"),
     # of mailgate.offers.service, and of the page itself
-    *("suppressed", "same-party", "empty", "sip-empty", "sip-not-a-number"),
+    *("suppressed", "empty", "sip-empty", "sip-not-a-number"),
 )
 VALUES = {
     "offeror": "Ada",
