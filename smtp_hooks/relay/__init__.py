@@ -8,6 +8,8 @@ client's queue does that.
 Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 1870, 6152, 6531, 3461 (parameters passed on); Postfix's XFORWARD.
 Time-outs by RFC 5321, 4.5.3.2.
 
+Of XFORWARD, SOURCE=LOCAL is passed on as REMOTE: Postfix completes the header of local mail, after our signature.
+
 Known limits: one next hop; no STARTTLS, no AUTH; no CHUNKING.
 """
 
@@ -222,7 +224,7 @@ class RelayTransaction:
             return None
         offered = connection.capabilities.xforward
         forwarded = [
-            f"{name}={to_xtext(value) or '[UNAVAILABLE]'}"
+            f"{name}={'REMOTE' if name == 'SOURCE' else to_xtext(value) or '[UNAVAILABLE]'}"
             for name, value in self._envelope.client.forwarded
             if name in offered
         ]

@@ -34,6 +34,7 @@ __all__ = ["LOOPBACK", "Network", "Server", "ServerSettings"]
 log = logging.getLogger(__name__)
 logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's own: addresses in it, several lines a session
 
+_CUT_S = 5.0  # for a cut session to clean up
 SHUTDOWN = Reply(code=421, enhanced="4.3.2", text="Going down, try again later")
 BUSY = Reply(code=421, enhanced="4.7.0", text="Too many connections, try again later")
 STRANGER = Reply(code=554, enhanced="5.7.1", text="No mail is taken from your address")
@@ -80,7 +81,9 @@ class Server:
         for session in list(self.sessions):
             log.warning("a session is cut at shutdown", extra={"action": "smtp-cut"})
             session.cut()
-        await self._empty.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CUT_S):
+                await self._empty.wait()
         if self._sweep is not None:
             self._sweep.cancel()
 

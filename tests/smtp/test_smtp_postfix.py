@@ -296,3 +296,39 @@ def test_settings_that_would_break_the_script(wrong: dict[str, object]) -> None:
 def test_no_submission_service_is_an_error(postfix: Postfix) -> None:
     with pytest.raises(RuntimeError, match="no submission service"):
         postfix.run_script(render_postfix(PostfixSettings(services=("absent/inet",)))["filter.sh"])
+
+
+async def test_before_the_queue_too() -> None:
+    """The same gateway as Postfix's smtpd_proxy_filter: several recipients together, refusals told at once."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="pf") as folder:
+        postfix = Postfix(Path(folder), mailboxes=["ben@example.net", "cat@example.net"])
+        postfix.assemble()
+        re_entry = free_port()
+        settings = PostfixSettings(
+            listen=f"127.0.0.1:{GATEWAY}", re_entry=f"127.0.0.1:{re_entry}", services=(postfix.service,)
+        )
+        postfix.run_script(
+            render_postfix(settings)["filter.sh"]
+            + f"postconf -Pe '{postfix.service}/content_filter =' "
+            + f"'{postfix.service}/smtpd_proxy_filter = 127.0.0.1:{GATEWAY}'\n"
+        )
+        envelopes: list[Envelope] = []
+
+        async def transform(envelope: Envelope, message: bytes) -> bytes:
+            envelopes.append(envelope)
+            if b"number" in message:
+                raise Refused(Reply(code=550, enhanced="5.7.1", text="part 1 shows the number"))
+            return await signed(envelope, message)
+
+        await in_thread(postfix.start)
+        try:
+            async with gateway(transform, next_port=re_entry):
+                await in_thread(submit, postfix, RICH, "ben@example.net", "cat@example.net")
+                for address in postfix.mailboxes:
+                    assert dkim_valid((await delivered(postfix, address))[0])
+                with pytest.raises(AssertionError, match="part 1 shows the number"):
+                    await in_thread(submit, postfix, LEAN + b"my number\r\n", "ben@example.net")
+        finally:
+            await in_thread(postfix.stop)
+    assert [len(envelope.recipients) for envelope in envelopes] == [2, 1]
+    assert dict(envelopes[0].client.forwarded)["HELO"] == "client.example"

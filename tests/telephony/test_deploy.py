@@ -205,6 +205,18 @@ async def test_a_trunk_registers_with_its_provider_and_calls_with_its_password(
     assert re.findall(r"/seen/(\w+) *: (\S+)", seen) == [("called", OFFEREE), ("caller", GATEWAY)]
 
 
+@pytest.mark.claim("T14", "T29")
+def test_asterisk_takes_every_endpoint_for_one_that_hides(pbx: PrivateAsterisk) -> None:
+    """As Asterisk reports it: the dialplan hides numbers a second time, so that calls alone would not show it."""
+    for endpoint in ("trunk", "elsewhere", "alice", "bob"):
+        shown = dict(re.findall(r"^ *(\w+) +: (.*?) *$", pbx.cli(f"pjsip show endpoint {endpoint}"), re.M))
+        told = {name: shown[name] for name in shown if name.startswith(("send_", "trust_"))}
+        assert len(told) > 6
+        assert not [name for name, value in told.items() if value not in ("false", "no")]
+        assert shown["direct_media"] == shown["allow_transfer"] == shown["allow_subscribe"] == "false"
+        assert shown["from_user"] == GATEWAY
+
+
 def test_no_context_can_be_reached_from_outside(pbx: PrivateAsterisk) -> None:
     endpoints = re.findall(r"^ Endpoint:\s+([a-z]+)[ /]", pbx.cli("pjsip show endpoints"), re.M)
     assert set(endpoints) == {"trunk", "elsewhere", "alice", "bob", "carol"}  # the last one is not ours
