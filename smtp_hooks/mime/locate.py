@@ -69,6 +69,8 @@ def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
         if bare and part.transfer_encoding in transfer.IDENTITY:
             raise Unfit(Reason.BARE_NEWLINE, part.path)
         return Insertion(body=body, at=(_in_lines if bare else place_text.place)(body.text, placement))
+    if part.unopened:
+        raise Unfit(Reason.NO_HEADER_END, part.path)
     at = place_html.place(body.text, placement)
     if at is None:
         raise Unfit(Reason.NO_SAFE_PLACE, part.path)

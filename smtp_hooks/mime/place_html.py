@@ -16,19 +16,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 
 from smtp_hooks.mime.model import Placement
 from smtp_hooks.mime.quotes import HTML_EARLIER, HTML_MARK, HTML_RULE, QUOTING_BLOCK
 
 MAX_WALK = 20_000
 MAX_TAG = 4_096  # characters of a tag that is read with care; a longer one (an image within the page) ends at its `>`
+_CLIMBS = 8  # times that a place is moved before what makes it unsafe
 _BODY = re.compile(r"<body(?=[\s>/])", re.IGNORECASE)
 _END = re.compile(r"</body\s*+>(?=\s*+(?:</html\s*+>)?\s*+\Z)|</html\s*+>(?=\s*+\Z)", re.IGNORECASE)
 _LEADING = re.compile(  # what belongs to the head, or stands before it
-    r"(?:\s++|<!--(?:(?!-->).)*+-->|<!doctype[^>]*+>|<\?[^>]*+>|</?(?:html|head|meta|base|link)(?=[\s>/])[^>]*+>"
-    r"|<(?P<raw>title|style|script)(?=[\s>])[^>]*+>(?:(?!</(?P=raw)).)*+</(?P=raw)\s*+>)*+",
+    r"(?:\s++|<!--(?:(?!-->).)*+-->|<[!?](?!--)[^>]*+>|</?(?:html|head|meta|base|link|xml|o:[a-z]+)(?=[\s>/])[^>]*+>"
+    r"|<(?P<raw>title|style|script|noscript|xml)(?=[\s>])[^>]*+>(?:(?!</(?P=raw)).)*+</(?P=raw)\s*+>)*+",
     re.IGNORECASE | re.DOTALL,
+)
+_UNSHOWN = re.compile(
+    r"<(title|style|script|noscript|frameset|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE
 )
 _NAMES = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
 _DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
@@ -54,8 +57,7 @@ _BLOCKS = _set(
     " header hr main menu nav ol p pre section table ul"
 )
 _BOXES = _set("div center section article main")
-_FORMATTING = _set("b i u em strong small big s strike tt code nobr font span a")
-"""Elements that the standard opens again in what follows, where a block closes them."""
+_SCOPES = _set("table td th caption select object template svg math applet marquee")
 _HARMLESS = _VOID | _set("p b i u em strong small big o html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
 _NOT_COUNTED = _HARMLESS | {"/" + name for name in _HARMLESS}
@@ -70,8 +72,8 @@ class _Open:
 
 def place(text: str, placement: Placement) -> int | None:
     """The offset where the block goes, or None where no place is safe."""
-    top = _top(text)
-    if text.startswith(("<frameset", "<FRAMESET"), top):
+    top, top_is_safe = _top(text)
+    if _is_never_shown(text, top):
         return None
     end = _bottom(text, top)
     candidates = [end]
@@ -83,25 +85,30 @@ def place(text: str, placement: Placement) -> int | None:
             candidates = [mark, end]
     for at in candidates:
         safe = _make_safe(text, top, at)
-        if safe is not None:
+        if safe is not None and (safe > top or top_is_safe):
             return safe
-    return top
+    return top if top_is_safe else None
 
 
-def _top(text: str) -> int:
-    """Where the content of the body starts."""
-    for match in islice(_BODY.finditer(text), 10):
-        outside = _without_comments(text[: match.start()])
-        tag = _TAG.match(text, match.start(), min(len(text), match.start() + MAX_TAG))
-        if outside is not None and tag and _closed(outside, "style") and _closed(outside, "script"):
-            return tag.end()
+def _top(text: str) -> tuple[int, bool]:
+    """Where the content of the body starts, and whether a block may stand there: not in a head that is still open."""
     leading = _LEADING.match(text)
-    return leading.end() if leading else 0
+    start = leading.end() if leading else 0
+    if _BODY.match(text, start):
+        tag = _TAG.match(text, start, min(len(text), start + MAX_TAG))
+        return (tag.end(), True) if tag else (start, False)
+    before = text[:start].lower()
+    return start, "<head" not in before or "</head" in before
 
 
-def _closed(text: str, name: str) -> bool:
-    lower = text.lower()
-    return lower.count("<" + name) == lower.count("</" + name)
+def _is_never_shown(text: str, top: int) -> bool:
+    """Whether all that follows is a frameset, or belongs to an element that never ends and is not shown."""
+    match = _UNSHOWN.match(text, top)
+    if match is None:
+        return False
+    name = match[1].lower()
+    end = "-->" if name == "!--" else "</" + name
+    return name in ("frameset", "plaintext") or end not in text[top:].lower()
 
 
 def _bottom(text: str, top: int) -> int:
@@ -181,6 +188,8 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     region = _without_comments(text[top:at])
     if region is None:
         return None
+    if region.rfind("<") > region.rfind(">"):  # within a tag that does not end
+        return _walk(text, top, at)
     names = _NAMES.findall(region)
     nested = _open_names([n for n in map(str.lower, names) if n not in _NOT_COUNTED])
     if nested is None or any(name not in _BOXES for name in nested):
@@ -228,16 +237,24 @@ def _in_bad_box(region: str, open_boxes: int) -> bool:
 
 
 def _walk(text: str, top: int, at: int) -> int | None:
-    """Walks all tags from top to at; gives back at, or the start of the outermost open element that is unsafe."""
-    stack = _open_elements(text, top, at)
-    if stack is None:
-        return None
-    for element in stack:
-        if element.name not in _FLOW and not (element.name == "p" and _closes_p(text, at)):
-            return element.start
-        if _HIDING.search(element.attributes) or HTML_EARLIER.search(element.attributes):
-            return element.start
-    return at
+    """Walks all tags from top to at; gives back at, or the start of the outermost element that makes it unsafe."""
+    for _ in range(_CLIMBS):
+        stack = _open_elements(text, top, at)
+        if stack is None:
+            return None
+        unsafe = next((e for e in stack if _is_unsafe(e, text, at)), None)
+        if unsafe is None:
+            return at
+        at = unsafe.start
+    return None
+
+
+def _is_unsafe(element: _Open, text: str, at: int) -> bool:
+    if element.name == "p" and _closes_p(text, at):
+        return False
+    if element.name not in _FLOW:
+        return True
+    return bool(_HIDING.search(element.attributes) or HTML_EARLIER.search(element.attributes))
 
 
 def _closes_p(text: str, at: int) -> bool:
@@ -255,11 +272,12 @@ def _closes_p(text: str, at: int) -> bool:
 def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
     """The elements open at `at`, outermost first; None where it falls into a tag, a comment or raw text."""
     stack: list[_Open] = []
+    lost: _Open | None = None  # a link cut off by the end of what is around it: the standard opens it again
     position = top
     for _ in range(MAX_WALK):
         position = text.find("<", position, at)
         if position < 0:
-            return stack
+            return [lost, *stack] if lost else stack
         if text.startswith("<!--", position):
             end = text.find("-->", position + 2, at)
             if end < 0:
@@ -279,7 +297,7 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
         position = match.end()
         name = match[2].lower()
         if match[1]:
-            _close(stack, name)
+            lost = lost or _close(stack, name)
             continue
         if name in _VOID or (match[3].endswith("/") and ":" in name):
             continue
@@ -315,13 +333,18 @@ def _imply_ends(stack: list[_Open], name: str) -> None:
             stack.pop()
 
 
-def _close(stack: list[_Open], name: str) -> None:
-    """An end tag closes the innermost element of its name, and what is open within; a stray one nothing."""
+def _close(stack: list[_Open], name: str) -> _Open | None:
+    """An end tag closes the innermost element of its name, and what is open within; a stray one nothing.
+
+    Gives back a link that was open within.
+    """
     if name in ("body", "html"):
-        return
+        return None
     for index in range(len(stack) - 1, max(-1, len(stack) - 400), -1):
         if stack[index].name == name:
+            cut = next((e for e in stack[index + 1 :] if e.name == "a"), None)
             del stack[index:]
-            return
-        if stack[index].name in ("table", "td", "th") and name not in ("table", "tr", "tbody", "thead", "tfoot"):
-            return  # a cell keeps stray end tags in
+            return cut
+        if stack[index].name in _SCOPES and name not in ("table", "tr", "tbody", "thead", "tfoot", "select"):
+            return None  # these keep the end tags of others in
+    return None

@@ -21,22 +21,26 @@ def add_icon(message: bytes, html: Part, icon: Icon, *, has_version: bool, html_
         return [Edit(related.close, b"", b"\r\n--" + related.boundary + b"\r\n" + _image(icon))]
     boundary = _new_boundary(message, icon)
     head = b'Content-Type: multipart/related; boundary="' + boundary + b'";\r\n type="text/html"\r\n'
-    if html_is_8bit:  # the encoding of a multipart is the widest of its parts (RFC 2045, 6.4)
-        head += b"Content-Transfer-Encoding: 8bit\r\n"
+    encoding = (
+        b"Content-Transfer-Encoding: 8bit\r\n" if html_is_8bit else b""
+    )
     tail = Edit(html.end, b"", b"\r\n--" + boundary + b"\r\n" + _image(icon) + b"\r\n--" + boundary + b"--\r\n")
     if html.parent is not None:
-        return [Edit(html.start, b"", head + b"\r\n--" + boundary + b"\r\n"), tail]
-    return [*_wrap_root(message, html, head, boundary, has_version=has_version), tail]
+        return [Edit(html.start, b"", head + encoding + b"\r\n--" + boundary + b"\r\n"), tail]
+    return [*_wrap_root(message, html, head, encoding, boundary, has_version=has_version), tail]
 
 
-def _wrap_root(message: bytes, html: Part, head: bytes, boundary: bytes, *, has_version: bool) -> list[Edit]:
-    """The message itself is the HTML: its Content-* fields move into the first part."""
+def _wrap_root(
+    message: bytes, html: Part, head: bytes, encoding: bytes, boundary: bytes, *, has_version: bool
+) -> list[Edit]:
+    """The message itself is the HTML: its Content-* fields move into the first part, others take their places."""
+    places = {"content-type": head, "content-transfer-encoding": encoding}
     edits: list[Edit] = []
     inner: list[bytes] = []
     for field in html.fields:
         verbatim = message[field.start : field.end]
         inner.append(verbatim)
-        edits.append(Edit(field.start, verbatim, head if field.name == "content-type" else b""))
+        edits.append(Edit(field.start, verbatim, places.get(field.name, b"")))
     if not has_version:
         edits.append(Edit(html.body - 2, b"", b"MIME-Version: 1.0\r\n"))
     edits.append(Edit(html.body, b"", b"--" + boundary + b"\r\n" + b"".join(inner) + b"\r\n"))

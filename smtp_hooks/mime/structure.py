@@ -98,7 +98,7 @@ def _read_part(
         transfer_encoding=encoding.value.decode("latin-1").strip().lower() if encoding else "7bit",
         disposition=disposition.value.decode("latin-1").strip().lower() if disposition else "",
         parent=parent,
-        unopened=header_end == body == end,
+        unopened=header_end >= end and body == end,
     )
     sealed = _SEALED.get(media_type)
     if sealed is not None and not forwarded:
@@ -131,7 +131,7 @@ def _header_span(message: bytes, start: int, end: int, path: str) -> tuple[int, 
     match = _HEADER.match(message, first, header_end)
     if match is None or match.end() != header_end:
         raise Unfit(Reason.MALFORMED_HEADER, path)
-    return min(header_end, end), (header_end + 2 if blank >= 0 else end)
+    return header_end, (header_end + 2 if blank >= 0 else end)
 
 
 def _fields(message: bytes, start: int, header_end: int, path: str) -> list[Field]:

@@ -186,6 +186,8 @@ def _fit(raw: bytes, start: int, end: int, new: bytes) -> bytes:
     before = start - line_start
     after = (line_end if line_end >= 0 else len(raw)) - end
     text = b"\r\n".join(lines)
+    if raw[start - 1 : start] in (b" ", b"\t") and before and not lines[0] and (len(lines) > 1 or line_end == end):
+        return b"=\r\n" + text  # a blank at the end of a line would not be read
     if len(lines) == 1:
         if b"\r\n" not in text and before + len(text) + after <= _LINE:
             return text
