@@ -42,7 +42,7 @@ from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
-from smtp_hooks.pipeline import Offering
+from smtp_hooks.pipeline import Gate, Offering
 from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
@@ -225,7 +225,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 size_limit=config.smtp.max_message_bytes,
                 connections=config.smtp.max_connections,
             ),
-            Offering(relay, room, on_fault=config.smtp.on_fault),
+            Offering(relay, Gate(room, on_fault=config.smtp.on_fault)),
         )
         try:
             await server.start()

@@ -1,8 +1,8 @@
 """A message's way through the gateway: decide, locate, open the offer, splice, sign, hand over.
 
-`Offering` wraps the next hop: to the server it looks like one. Policy, surgery and signature are pure; accounts and
-offers come in through the `Desk`, which somebody else implements. What happens to each message has a name, which
-`Desk.note` is told.
+`Gate.judge` says what becomes of a message, for every way in; `Offering` is the way in by SMTP: it wraps the next hop,
+and to the server it looks like one. Policy, surgery and signature are pure; accounts and offers come in through the
+`Desk`, which somebody else implements. What happens to each message has a name, which `Desk.note` is told.
 
 Order, and why: the decision and the place in the message come before the offer, so that no offer is made for a
 message that cannot carry it; the offer is durable before the message moves on; where the next hop then refuses the
@@ -95,54 +95,65 @@ def message_id(message: bytes) -> str:
     return found[1].decode("ascii") if found else ""
 
 
-class Offering:
-    """A next hop that puts an offer into each message that gets one."""
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """The message goes on as it came."""
 
-    def __init__(self, next_hop: NextHop, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass") -> None:
-        self._next_hop = next_hop
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client is told so; the message goes nowhere."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """The message as it goes on: with the offer, completed, marked and signed. `coupon` is to be withdrawn where it
+    does not go out after all."""
+
+    message: bytes
+    coupon: Coupon
+
+
+Verdict = Untouched | Refused | Offered
+
+
+class Gate:
+    """What becomes of a message, whatever way it came in by: SMTP proxy or milter."""
+
+    def __init__(self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass") -> None:
         self._desk = desk
         self._on_fault = on_fault
 
-    async def capabilities(self) -> Capabilities:
-        return await self._next_hop.capabilities()
-
-    async def begin(self, envelope: Envelope) -> Transaction:
-        return _OfferingTransaction(envelope, await self._next_hop.begin(envelope), self)
-
-    async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
-        """Send the message on, with an offer where it gets one; the reply for the client."""
+    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool) -> Verdict:
+        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME. Never raises but
+        for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         try:
             offeror = self._desk.offeror(envelope)
-            changed = await self._changed(envelope, message, offeror)
+            return await self._judge(envelope, message, offeror, eight_bit)
         except Exception:
             log.exception("making an offer failed")
             self._desk.note(Decision(name="fault"))
             if self._on_fault == "tempfail" or (offeror is not None and _must_hide(offeror)):
-                await inner.abort()
-                return TRY_LATER
-            changed = message
-        match changed:
-            case Reply():
-                await inner.abort()
-                return changed
-            case bytes():
-                return await inner.data(changed)
-            case (new, coupon):
-                reply = await inner.data(new)
-                if not reply.accepted:
-                    await self._withdraw(coupon)
-                return reply
+                return Refused(TRY_LATER)
+            return Untouched()
 
-    async def _changed(
-        self, envelope: Envelope, message: bytes, offeror: Offeror | None
-    ) -> bytes | Reply | tuple[bytes, Coupon]:
+    async def withdraw(self, coupon: Coupon) -> None:
+        """The message did not go out. Never raises."""
+        try:
+            await self._desk.withdraw(coupon)
+        except Exception:
+            log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
+
+    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> Verdict:
         desk = self._desk
         decision = decide(envelope, message, offeror.sender if offeror else None, desk.facts)
         match decision:
             case Refuse(reply=reply):
                 desk.note(Decision(name="refused", reason="policy"))
-                return reply
+                return Refused(reply)
             case Pass(reason=reason):
                 return self._untouched(message, offeror, reason.value)
             case Invite(offerees=offerees):
@@ -155,59 +166,77 @@ class Offering:
             return self._untouched(message, offeror, site.reason.value)
         coupon = await desk.open(offeror, offerees[0].address, message_id(message))
         try:
-            return await self._spliced(envelope, message, offeror, site, coupon)
+            verdict = self._spliced(envelope, message, offeror, site, coupon, eight_bit)
         except BaseException:
-            await self._withdraw(coupon)
+            await self.withdraw(coupon)
             raise
+        if not isinstance(verdict, Offered):
+            await self.withdraw(coupon)
+        return verdict
 
-    async def _spliced(
-        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon
-    ) -> bytes | Reply | tuple[bytes, Coupon]:
+    def _spliced(
+        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
+    ) -> Verdict:
         desk = self._desk
-        spliced = mime.splice(
-            message,
-            site,
-            desk.addition(offeror, coupon),
-            redactor=offeror.redactor,
-            eight_bit=(await self._next_hop.capabilities()).eight_bit,
-        )
+        addition = desk.addition(offeror, coupon)
+        spliced = mime.splice(message, site, addition, redactor=offeror.redactor, eight_bit=eight_bit)
         if isinstance(spliced, Unsuitable):
-            await self._withdraw(coupon)
             return self._untouched(message, offeror, spliced.reason.value)
         if spliced.remaining and _must_hide(offeror):
-            await self._withdraw(coupon)
             return self._exposed(spliced.remaining)
         try:
             finished = desk.finish(spliced.message, envelope.reverse_path)
         except Unsignable as error:
-            await self._withdraw(coupon)
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
         desk.note(Decision(name="offered", offer_id=coupon.offer_id))
-        return finished, coupon
+        return Offered(message=finished, coupon=coupon)
 
-    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> bytes | Reply:
+    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
         """A message that is not changed goes as it came, unless it shows a number that must be hidden."""
         if offeror is not None and _must_hide(offeror) and offeror.redactor is not None:
             showing = mime.exposed(message, offeror.redactor)
             if showing:
                 return self._exposed(showing)
         self._desk.note(Decision(name="passed", reason=reason))
-        return message
+        return Untouched()
 
-    def _exposed(self, where: tuple[str, ...]) -> Reply:
+    def _exposed(self, where: tuple[str, ...]) -> Verdict:
         self._desk.note(Decision(name="refused", reason="shows-number"))
-        return refuse_exposed(where).reply
-
-    async def _withdraw(self, coupon: Coupon) -> None:
-        try:
-            await self._desk.withdraw(coupon)
-        except Exception:
-            log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
+        return Refused(refuse_exposed(where).reply)
 
 
 def _must_hide(offeror: Offeror) -> bool:
     return offeror.sender.hide is Hide.REQUIRED
+
+
+class Offering:
+    """A next hop that puts an offer into each message that gets one; to the server it looks like any other."""
+
+    def __init__(self, next_hop: NextHop, gate: Gate) -> None:
+        self._next_hop = next_hop
+        self._gate = gate
+
+    async def capabilities(self) -> Capabilities:
+        return await self._next_hop.capabilities()
+
+    async def begin(self, envelope: Envelope) -> Transaction:
+        return _OfferingTransaction(envelope, await self._next_hop.begin(envelope), self)
+
+    async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
+        """Send the message on as the gate says; the reply for the client."""
+        eight_bit = (await self._next_hop.capabilities()).eight_bit
+        match await self._gate.judge(envelope, message, eight_bit=eight_bit):
+            case Untouched():
+                return await inner.data(message)
+            case Refused(reply=reply):
+                await inner.abort()
+                return reply
+            case Offered(message=changed, coupon=coupon):
+                reply = await inner.data(changed)
+                if not reply.accepted:
+                    await self._gate.withdraw(coupon)
+                return reply
 
 
 class _OfferingTransaction:
