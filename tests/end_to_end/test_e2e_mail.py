@@ -79,6 +79,7 @@ async def test_each_recipient_has_a_token_of_its_own(world: World) -> None:
     assert BEN in listed and CARLA in listed
 
 
+@pytest.mark.claim("T27")
 async def test_without_an_account_nothing_is_touched(world: World) -> None:
     message = letter().as_bytes(policy=email.policy.SMTP)
     arrived = await deliver(world, message, sender="eve@example.org")
