@@ -36,6 +36,7 @@ _UNSHOWN = re.compile(
 _NAMES = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
 _DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
+_TAG_NAME = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*|[!?/])")
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|max-height\s*:\s*0(?![.\d])"
     r"|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])|(?<![-\w])(?:width|height)\s*:\s*0(?:px)?\s*(?:[;\"']|\Z)"
@@ -286,13 +287,16 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
             continue
         match = _TAG.match(text, position, min(at, position + MAX_TAG))
         if match is None:
-            if text[position + 1 : position + 2] in ("!", "?", "/") or text[position + 1 : position + 2].isalpha():
-                end = text.find(">", position, at)
-                if end < 0:
-                    return None
-                position = end + 1
-            else:
+            opened = _TAG_NAME.match(text, position, at)
+            if opened is None:  # a less-than sign
                 position += 1
+                continue
+            end = text.find(">", position, at)
+            if end < 0 or (opened[1].isalnum() and at - position <= MAX_TAG):
+                return None  # a tag that does not end before the place
+            if opened[1].isalnum() and opened[1].lower() not in _VOID:
+                stack.append(_Open(opened[1].lower(), position, ""))
+            position = end + 1
             continue
         position = match.end()
         name = match[2].lower()

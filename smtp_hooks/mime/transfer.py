@@ -143,8 +143,12 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
             raw_start = _raw_offset(raw, at, start - done, decode_piece)
         if end < len(content):
             raw_end = _raw_offset(raw, raw_start, end - start, decode_piece)
-        out.append(raw[at:raw_start])
-        out.append(_fit(raw, raw_start, raw_end, new))
+        fitted = _fit(raw, raw_start, raw_end, new)
+        if fitted.startswith(b"=\r\n") and raw_start - raw.rfind(b"\n", 0, raw_start) > _LINE:
+            last = raw_start - (3 if raw[raw_start - 3 : raw_start - 2] == b"=" else 1)
+            out += [raw[at:last], b"=\r\n", raw[last:raw_start], fitted]  # no room for a soft break in a full line
+        else:
+            out += [raw[at:raw_start], fitted]
         done = end
     out.append(raw[raw_end:])
     return b"".join(out)
