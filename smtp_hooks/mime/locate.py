@@ -78,8 +78,8 @@ def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
 
 
 def _has_bare_newline(text: str) -> bool:
-    pairs = text.count("\r\n")
-    return text.count("\n") != pairs or text.count("\r") != pairs
+    rest = text.replace("\r\n", "")
+    return "\n" in rest or "\r" in rest
 
 
 def _in_lines(text: str, placement: Placement) -> int:

@@ -61,7 +61,7 @@ _BOXES = _set("div center section article main")
 _SCOPES = _set("table td th caption select object template svg math applet marquee")
 _HARMLESS = _VOID | _set("p b i u em strong small big o html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
-_NOT_COUNTED = _HARMLESS | {"/" + name for name in _HARMLESS}
+_NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/"))
 
 
 @dataclass(slots=True)
@@ -192,7 +192,7 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     if region.rfind("<") > region.rfind(">"):  # within a tag that does not end
         return _walk(text, top, at)
     names = _NAMES.findall(region)
-    nested = _open_names([n for n in map(str.lower, names) if n not in _NOT_COUNTED])
+    nested = _open_names([n.lower() for n in names if n not in _NOT_COUNTED])
     if nested is None or any(name not in _BOXES for name in nested):
         return _walk(text, top, at)
     if nested and _in_bad_box(region, len(nested)):
@@ -206,6 +206,8 @@ def _open_names(names: list[str]) -> list[str] | None:
     """The elements open at the end of a sequence of tags that matter, or None where they are not nested properly."""
     stack: list[str] = []
     for name in names:
+        if name.lstrip("/") in _HARMLESS:  # in mixed case
+            continue
         if name[0] != "/":
             stack.append(name)
         elif stack and stack[-1] == name[1:]:

@@ -138,7 +138,7 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
     raw_end = done = 0  # the same place in raw and content
     for start, end, new in changes:
         at = raw_end
-        raw_start = raw_end = len(raw)
+        raw_start = raw_end = len(raw) - raw.endswith(b"=")  # a soft break that nothing follows stays the last
         if start < len(content):
             raw_start = _raw_offset(raw, at, start - done, decode_piece)
         if end < len(content):
@@ -151,7 +151,17 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
             out += [raw[at:raw_start], fitted]
         done = end
     out.append(raw[raw_end:])
-    return b"".join(out)
+    patched = b"".join(out)
+    return _folded(patched, raw) if len(changes) > 1 else patched
+
+
+def _folded(patched: bytes, raw: bytes) -> bytes:
+    """Folds the lines that several changes together have made too long."""
+    lines = patched.split(b"\r\n")
+    for number, line in enumerate(lines):
+        if len(line) > _LINE and line not in raw:
+            lines[number] = b"=\r\n".join(_fold(line))
+    return b"\r\n".join(lines)
 
 
 def _raw_offset(raw: bytes, at: int, left: int, decode_piece: Callable[[bytes], bytes]) -> int:
