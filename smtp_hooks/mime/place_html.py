@@ -5,9 +5,9 @@ a table, link, list, quote, comment, script or style, nor within an element that
 mail program puts round an earlier message or a signature, else at the end of the body; where neither is safe, before
 the outermost element that makes it unsafe; where that is not to be had, at the top of the body.
 
-There is no HTML parser on the usual way. Names of tags are counted up to the place: where all that matters are closed,
-only the open `<div>`s are looked at. Otherwise the tags are walked one by one, with the rules of the HTML standard that
-matter here (void elements, raw text, implied ends).
+There is no HTML parser on the usual way. The names of the tags up to the place are read in order: where all that matter
+are nested properly and closed, only the `<div>`s that are open are looked at. Otherwise the tags are walked one by one,
+with the rules of the HTML standard that matter here (void elements, raw text, implied ends, links opened again).
 
 Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked.
 """
