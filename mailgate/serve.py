@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from mailgate import smtp_tls
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.dialling import DiallingRules, may_dial
@@ -46,7 +47,8 @@ from smtp_hooks.dkim import Signer
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.pipeline import Gate, Offering
 from smtp_hooks.policy import Facts
-from smtp_hooks.relay import Relay, RelaySettings
+from smtp_hooks.relay import Login, Relay, RelaySettings
+from smtp_hooks.relay.several import Several
 from smtp_hooks.server import Server, ServerSettings
 from smtp_hooks.split import SplitSettings, Splitting
 from smtp_hooks.transaction import NextHop
@@ -91,6 +93,30 @@ def speech_settings(config: Config) -> SpeechSettings:
     if config.call.speech_command:
         return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
     return SpeechSettings(folder=config.asterisk.sounds)
+
+
+def next_hops(config: Config) -> Several:
+    """Where mail goes on, as configured; raises ConfigError."""
+    smtp = config.smtp
+    auth = smtp.next_hop_auth
+    login = Login(username=auth.username, password=read_secret(auth.password_file)) if auth.password_file else None
+    tls = smtp_tls.next_hop(smtp.next_hop_tls)
+    return Several(
+        [
+            Relay(
+                RelaySettings(
+                    host=_host(address),
+                    port=_port(address),
+                    helo=smtp.hostname,
+                    tls=tls,
+                    tls_required=smtp.next_hop_tls.mode == "verify",
+                    tls_name=smtp.next_hop_tls.name,
+                    login=login,
+                )
+            )
+            for address in smtp.next_hop
+        ]
+    )
 
 
 def signer(config: Config) -> Signer | None:
@@ -196,9 +222,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         await web.start()
         stack.push_async_callback(web.stop)
 
-        relay = Relay(
-            RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
-        )
+        relay = next_hops(config)
         stack.push_async_callback(relay.close)
         ring = load_ring(config.keys.token_file)
         room = MailRoom(
@@ -228,6 +252,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 trusted=config.smtp.trusted_networks,
                 size_limit=config.smtp.max_message_bytes,
                 connections=config.smtp.max_connections,
+                tls=smtp_tls.server(config.smtp.tls),
+                tls_required=config.smtp.tls.required,
             ),
             _way_out(config, stack, relay, Gate(room, on_fault=config.smtp.on_fault), store),
         )

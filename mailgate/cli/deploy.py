@@ -109,7 +109,7 @@ def postfix(context: click.Context, output: Path | None, services: tuple[str, ..
     """
     config = configuration.load(find_config(context))
     try:
-        settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop, services=services)
+        settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop[0], services=services)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     _give(render_postfix(settings), output)
