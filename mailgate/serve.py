@@ -17,11 +17,12 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import uvloop
 
+from mailgate import smtp_tls
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.dialling import DiallingRules, may_dial
@@ -29,6 +30,7 @@ from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
+from mailgate.delivery_notes import DeliveryNotes
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.mail import MailRoom, MailSettings
@@ -40,12 +42,16 @@ from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
-from smtp_hooks import dkim_keys
+from smtp_hooks import dkim_keys, dsn
 from smtp_hooks.dkim import Signer
+from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.pipeline import Gate, Offering
 from smtp_hooks.policy import Facts
-from smtp_hooks.relay import Relay, RelaySettings
+from smtp_hooks.relay import Login, Relay, RelaySettings
+from smtp_hooks.relay.several import Several
 from smtp_hooks.server import Server, ServerSettings
+from smtp_hooks.split import SplitSettings, Splitting
+from smtp_hooks.transaction import NextHop
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +93,30 @@ def speech_settings(config: Config) -> SpeechSettings:
     if config.call.speech_command:
         return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
     return SpeechSettings(folder=config.asterisk.sounds)
+
+
+def next_hops(config: Config) -> Several:
+    """Where mail goes on, as configured; raises ConfigError."""
+    smtp = config.smtp
+    auth = smtp.next_hop_auth
+    login = Login(username=auth.username, password=read_secret(auth.password_file)) if auth.password_file else None
+    tls = smtp_tls.next_hop(smtp.next_hop_tls)
+    return Several(
+        [
+            Relay(
+                RelaySettings(
+                    host=_host(address),
+                    port=_port(address),
+                    helo=smtp.hostname,
+                    tls=tls,
+                    tls_required=smtp.next_hop_tls.mode == "verify",
+                    tls_name=smtp.next_hop_tls.name,
+                    login=login,
+                )
+            )
+            for address in smtp.next_hop
+        ]
+    )
 
 
 def signer(config: Config) -> Signer | None:
@@ -192,9 +222,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         await web.start()
         stack.push_async_callback(web.stop)
 
-        relay = Relay(
-            RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
-        )
+        relay = next_hops(config)
         stack.push_async_callback(relay.close)
         ring = load_ring(config.keys.token_file)
         room = MailRoom(
@@ -224,8 +252,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 trusted=config.smtp.trusted_networks,
                 size_limit=config.smtp.max_message_bytes,
                 connections=config.smtp.max_connections,
+                tls=smtp_tls.server(config.smtp.tls),
+                tls_required=config.smtp.tls.required,
             ),
-            Offering(relay, Gate(room, on_fault=config.smtp.on_fault)),
+            _way_out(config, stack, relay, Gate(room, on_fault=config.smtp.on_fault), store),
         )
         try:
             await server.start()
@@ -233,6 +263,28 @@ async def _running(config: Config) -> AsyncIterator[None]:
             raise ConfigError(f"smtp.listen: {config.smtp.listen} cannot be listened on: {error.strerror}") from error
         stack.push_async_callback(server.stop)
         yield
+
+
+def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, store: Store) -> NextHop:
+    """What the server hands messages to: offers made, and copies for several recipients where they are wanted."""
+    offering = Offering(relay, gate)
+    if config.smtp.several_recipients == "skip":
+        return offering
+
+    def report(envelope: Envelope, refused: Sequence[tuple[Recipient, Reply]], message: bytes) -> bytes:
+        name, unique = config.smtp.hostname, uuid.uuid4().hex
+        return dsn.failure_report(envelope, refused, message, hostname=name, now=time.time(), unique=unique)
+
+    splitting = Splitting(
+        offering,
+        relay,
+        copies=gate.copies,
+        report=report,
+        notes=DeliveryNotes(store=store, now=time.time),
+        settings=SplitSettings(copies=config.smtp.max_copies),
+    )
+    stack.push_async_callback(splitting.close)
+    return splitting
 
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:
