@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mailgate.accounts.model import Account
+from mailgate.books import Books
 from mailgate.metrics import Metrics
+from mailgate.offers.issue import Issuer
 from mailgate.offers.offer import Terms
-from mailgate.offers.service import Offers
-from mailgate.store import accounts
-from mailgate.store.database import Store
-from mailgate.store.seal import Sealer
 from smtp_hooks import block
 from smtp_hooks.dkim import Signer, complete
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.pipeline import Coupon, Decision, Offeror
+from smtp_hooks.pipeline import Coupon, Decision, Offeror, Opening
 from smtp_hooks.policy import Facts, Hide, Mode, Sender
 from smtp_hooks.trace import stamp
 
@@ -48,28 +46,27 @@ class MailRoom:
 
     settings: MailSettings
     facts: Facts
-    store: Store
-    sealer: Sealer
-    offers: Offers
+    books: Books
+    issuer: Issuer
     signer: Signer | None
     metrics: Metrics
     now: Callable[[], float]
     _known: dict[str, tuple[Account, Offeror]] = field(default_factory=dict)
 
-    def offeror(self, envelope: Envelope) -> Offeror | None:
+    async def offeror(self, envelope: Envelope) -> Offeror | None:
         client = envelope.client
         if not client.trusted:
             return None
         address = client.login if "@" in client.login else envelope.reverse_path
-        account = self.store.read(lambda rows: accounts.by_address(rows, self.sealer, address)) if address else None
+        account = await self.books.account(address) if address else None
         if account is None:
             return None
         known = self._known.get(account.account_id)
-        if known is None or known[0] != account:  # patterns are compiled once, and again when the account has changed
+        if known is None or (known[0] is not account and known[0] != account):  # patterns are compiled when it changed
             known = self._known[account.account_id] = (account, self._offeror(account))
         return known[1]
 
-    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
+    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
         account, _ = self._known[offeror.account_id]
         destination = account.destinations[0]
         terms = Terms(
@@ -81,11 +78,12 @@ class MailRoom:
             language=account.language,
             message_id=message_id,
         )
-        (opened,) = await self.offers.open([terms])
-        return Coupon(offer_id=opened.offer_id, url=f"{self.settings.public_url}/a/{opened.token}")
+        issued = self.issuer.issue(terms)
+        coupon = Coupon(offer_id=issued.offer.offer_id, url=f"{self.settings.public_url}/a/{issued.token}")
+        return Opening(coupon=coupon, durable=self.books.keep(issued))
 
     async def withdraw(self, coupon: Coupon) -> None:
-        await self.offers.withdraw(coupon.offer_id)
+        await self.books.withdraw(coupon.offer_id)
 
     def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         return block.render(

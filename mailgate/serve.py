@@ -16,12 +16,12 @@ import os
 import signal
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import uvloop
 
+from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.dialling import DiallingRules, may_dial
@@ -33,8 +33,10 @@ from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
+from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.offer import Offer
-from mailgate.offers.service import Offers, Rules
+from mailgate.offers.service import Offers
+from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -87,6 +89,17 @@ def speech_settings(config: Config) -> SpeechSettings:
     if config.call.speech_command:
         return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
     return SpeechSettings(folder=config.asterisk.sounds)
+
+
+def offer_rules(config: Config) -> Rules:
+    """What each new offer is given."""
+    rules = config.offer
+    return Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts)
+
+
+def new_id() -> str:
+    """128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
 
 
 def signer(config: Config) -> Signer | None:
@@ -174,17 +187,18 @@ async def _running(config: Config) -> AsyncIterator[None]:
             store=store,
             sealer=sealer,
             ring=load_ring(config.keys.token_file),
-            rules=Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts),
+            rules=offer_rules(config),
             own_number=config.gateway.number,
             calls=asterisk,
             prepare=desk.prepare,
             now=time.time,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=new_id,
         )
+        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        clock = asyncio.create_task(_tick(offers))
+        clock = asyncio.create_task(_tick(offers, books))
         stack.callback(clock.cancel)
 
         app = create_app(web_settings(config), offers, _dial(config))
@@ -208,9 +222,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 replacement=rules.number_replacement,
                 hostname=config.smtp.hostname,
             ),
-            store=store,
-            sealer=sealer,
-            offers=offers,
+            books=books,
+            issuer=Issuer(ring=ring, rules=offer_rules(config), now=time.time, new_id=new_id),
             signer=signer(config),
             metrics=Metrics(),
             now=time.time,
@@ -246,12 +259,13 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
     return lambda typed, region: may_dial(typed, region, rules)
 
 
-async def _tick(offers: Offers) -> None:
+async def _tick(offers: Offers, books: OwnBooks) -> None:
     """Once a second, whatever goes wrong."""
     while True:
         await asyncio.sleep(TICK_S)
         try:
-            await offers.tick()
+            if await offers.tick():
+                books.forget()
         except Exception:
             log.exception("the clock's work failed; it is tried again")
 

@@ -14,8 +14,10 @@ account or the configuration wants it kept back (451).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -35,10 +37,19 @@ TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be mad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
-    """A durable offer: its id, and the link that goes into the message."""
+    """An offer: its id, and the link that goes into the message."""
 
     offer_id: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An offer that is being stored. It may be shown to nobody before `durable` was awaited, which raises where it
+    could not be stored."""
+
+    coupon: Coupon
+    durable: Awaitable[None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +77,11 @@ class Desk(Protocol):
     def facts(self) -> Facts:
         """What the policy knows of this gateway."""
 
-    def offeror(self, envelope: Envelope) -> Offeror | None:
+    async def offeror(self, envelope: Envelope) -> Offeror | None:
         """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
 
-    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
-        """A new offer to that address, durable when this returns."""
+    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
+        """A new offer to that address; storing it begins at once."""
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
@@ -131,7 +142,7 @@ class Gate:
         for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         try:
-            offeror = self._desk.offeror(envelope)
+            offeror = await self._desk.offeror(envelope)
             return await self._judge(envelope, message, offeror, eight_bit)
         except Exception:
             log.exception("making an offer failed")
@@ -164,15 +175,26 @@ class Gate:
         site = mime.locate(message)
         if isinstance(site, Unsuitable):
             return self._untouched(message, offeror, site.reason.value)
-        coupon = await desk.open(offeror, offerees[0].address, message_id(message))
-        try:
-            verdict = self._spliced(envelope, message, offeror, site, coupon, eight_bit)
+        opening = desk.open(offeror, offerees[0].address, message_id(message))
+        try:  # the message is changed and signed while the offer is being stored
+            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit)
+            await asyncio.shield(opening.durable)
         except BaseException:
-            await self.withdraw(coupon)
+            await self._take_back(opening)
             raise
-        if not isinstance(verdict, Offered):
-            await self.withdraw(coupon)
+        if isinstance(verdict, Offered):
+            desk.note(Decision(name="offered", offer_id=opening.coupon.offer_id))
+        else:
+            await self.withdraw(opening.coupon)
         return verdict
+
+    async def _take_back(self, opening: Opening) -> None:
+        """Once it is stored, if it is: a withdrawal must not come first."""
+        try:
+            await opening.durable
+        except Exception:
+            return  # there is nothing to take back
+        await self.withdraw(opening.coupon)
 
     def _spliced(
         self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
@@ -189,7 +211,6 @@ class Gate:
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
-        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
         return Offered(message=finished, coupon=coupon)
 
     def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
