@@ -1,8 +1,7 @@
 """What many ask for one by one, done together: a store that fsyncs once, a socket that is written once.
 
-Items put while nothing is under way are written in the next round of the event loop; those put while a write is under
-way wait for it, and go together in the next one. So a lone item waits for nobody, and the busier it is, the fewer
-writes there are for each item.
+The first item waits for `linger_s` for others to join it; those put while a write is under way go together in the next
+one. So the busier it is, the fewer writes there are for each item.
 """
 
 from __future__ import annotations
@@ -17,8 +16,11 @@ T = TypeVar("T")
 class Gather(Generic[T]):
     """Hands items in lists of at most `most` to `write`, one list at a time, in the order in which they came."""
 
-    def __init__(self, write: Callable[[list[T]], Awaitable[object]], *, most: int = 500) -> None:
+    def __init__(
+        self, write: Callable[[list[T]], Awaitable[object]], *, linger_s: float = 0.0, most: int = 500
+    ) -> None:
         self._write = write
+        self._linger_s = linger_s
         self._most = most
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -41,6 +43,8 @@ class Gather(Generic[T]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._linger_s:
+                    await asyncio.sleep(self._linger_s)
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 error: Exception | None = None
                 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from mailgate.metrics import Metrics
 from mailgate.offers.issue import Issuer
 from mailgate.offers.offer import Terms
 from smtp_hooks import block
-from smtp_hooks.dkim import Signer, complete
+from smtp_hooks.dkim import Signer, complete, split
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
 from smtp_hooks.numbers import Redactor
@@ -95,13 +95,17 @@ class MailRoom:
             icon_url=f"{self.settings.public_url}/icon.png",
         )
 
-    def finish(self, message: bytes, reverse_path: str) -> bytes:
-        whole = complete(message, now=self.now(), message_id=f"<{uuid.uuid4().hex}@{self.settings.hostname}>")
+    def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
+        header, body = _header_and_body(pieces)
+        header = complete(header, now=self.now(), message_id=self._message_id)
         if self.facts.trace_keys:
-            whole = stamp(whole, self.facts.trace_keys[0]) + whole
-        if self.signer is None:
-            return whole
-        return self.signer.sign(whole, reverse_path=reverse_path, now=self.now())
+            header = stamp(header, self.facts.trace_keys[0]) + header
+        if self.signer is not None:
+            header = self.signer.sign_header(header, body, reverse_path=reverse_path, now=self.now())
+        return b"".join([header, *body])
+
+    def _message_id(self) -> str:
+        return f"<{uuid.uuid4().hex}@{self.settings.hostname}>"
 
     def note(self, decision: Decision) -> None:
         self.metrics.messages.labels(decision=decision.name, reason=decision.reason).inc()
@@ -125,3 +129,14 @@ class MailRoom:
             ),
             redactor=Redactor(account.numbers, replacement) if account.numbers else None,
         )
+
+
+def _header_and_body(pieces: Sequence[bytes | memoryview]) -> tuple[bytes, list[bytes | memoryview]]:
+    """The header with the blank line behind it, and the body still in pieces."""
+    first = 0
+    head = b""
+    while first < len(pieces) and b"\r\n\r\n" not in head:
+        head += pieces[first]
+        first += 1
+    header, rest = split(head)
+    return header, [rest, *pieces[first:]]

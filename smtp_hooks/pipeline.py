@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -89,8 +89,8 @@ class Desk(Protocol):
     def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         """What goes into the message."""
 
-    def finish(self, message: bytes, reverse_path: str) -> bytes:
-        """The changed message with Date and Message-ID, our trace, and its signature. Raises Unsignable."""
+    def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
+        """The changed message, in one piece, with Date and Message-ID, our trace and signature. Raises Unsignable."""
 
     def note(self, decision: Decision) -> None:
         """For log and metrics."""
@@ -207,7 +207,7 @@ class Gate:
         if spliced.remaining and _must_hide(offeror):
             return self._exposed(spliced.remaining)
         try:
-            finished = desk.finish(spliced.message, envelope.reverse_path)
+            finished = desk.finish(spliced.pieces, envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
