@@ -60,7 +60,7 @@ class MailRoom:
         address = client.login if "@" in client.login else envelope.reverse_path
         account = await self.books.account(address) if address else None
         if account is None:
-            return None
+            return None  # nobody has a contract for this address
         known = self._known.get(account.account_id)
         if known is None or (known[0] is not account and known[0] != account):  # patterns are compiled when it changed
             known = self._known[account.account_id] = (account, self._offeror(account))

@@ -128,7 +128,8 @@ def systemd(context: click.Context, user: str, output: Path | None) -> None:
     """
     path = find_config(context).resolve()
     configuration.load(path)
-    program = Path(sys.argv[0]).resolve()
+    started_as = Path(sys.argv[0]).resolve()
+    program = f"{sys.executable} -m mailgate" if started_as.name == "__main__.py" else str(started_as)
     environment = Environment(
         loader=PackageLoader("templates", "deploy"),
         undefined=StrictUndefined,

@@ -81,7 +81,7 @@ def init(
             dkim_keys=[{"domain": domain, "selector": selector, "key_file": key_file}],
         )
     )
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)  # Asterisk passes through it to the sounds
     path.write_text(text, encoding="utf-8")
     try:
         config = configuration.load(path)

@@ -3,7 +3,7 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
-    GET  /static/{name}      style, script, icon; /healthz
+    GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
 A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
 comes too late (a second press, another tab, a reloaded POST) leads to the page, which shows the true state.
@@ -18,6 +18,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from importlib.resources import files
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -53,8 +54,14 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
     pages = Pages(settings, nonces, now)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
 
+    icon_body = files("templates").joinpath("icons", "call.png").read_bytes()
+
     async def static(request: Request) -> Response:
         return pages.assets.answer(request.path_params["name"]) or accept.plain("not_found", 404, request.headers)
+
+    async def icon(request: Request) -> Response:
+        """What a message with `icon = "remote"` shows: the same for everybody, so that it tells nothing."""
+        return Response(icon_body, media_type="image/png", headers={"Cache-Control": "public, max-age=86400"})
 
     async def healthy(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -76,6 +83,7 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             Route("/static/{name}", static, methods=["GET"]),
+            Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
         ],
     )

@@ -114,10 +114,10 @@ def _plain_block(plain: Insertion, text: str) -> str:
     newline = "\n" if "\n" in whole and "\r\n" not in whole else "\r\n"
     block = text.replace("\r\n", "\n").strip("\n").replace("\n", newline)
     before, after = whole[: plain.at], whole[plain.at :]
-    head = newline * 2 if before.strip() else ""
+    head = newline * 2 if before and not before.isspace() else ""
     if not after:
         return head + block + newline
-    if after.startswith(newline * 2) or (after.startswith(newline) and not after.strip()):
+    if after.startswith(newline * 2) or (after.startswith(newline) and after.isspace()):
         return head + block
     return head + block + newline * (1 if after.startswith(newline) else 2)
 

@@ -263,7 +263,9 @@ async def test_revoked_while_it_rings(calls: Calls, pstn: Phone, order: Make) ->
     assert await calls.edge.hang_up(made.attempt_id)
     ended = await calls.ended(made.attempt_id)
     assert ended.outcome is Outcome.REVOKED
-    assert (await pstn.call(OFFEREE)).state == "cancelled"
+    call = await pstn.call(OFFEREE)
+    await asyncio.wait_for(call.over.wait(), 1)
+    assert call.state == "cancelled"
     assert not await calls.edge.hang_up(made.attempt_id)
 
 

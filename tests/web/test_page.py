@@ -362,6 +362,14 @@ async def test_a_path_before_ours(make_gateway: MakeGateway) -> None:
     assert (await gateway.press(token)).headers["location"] == f"/calls/a/{token}"
 
 
+async def test_the_icon_for_messages_that_load_it_is_the_same_for_everybody(gateway: Gateway) -> None:
+    answer = await gateway.client.get("/icon.png")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+    assert (await gateway.client.get("/icon.png?for=ben")).content == answer.content
+    assert "set-cookie" not in answer.headers
+
+
 async def test_head_has_no_body(gateway: Gateway) -> None:
     for path in (f"/a/{await gateway.open()}", "/healthz", "/nowhere", "/a/x"):
         got, asked = await gateway.client.get(path), await gateway.client.head(path)

@@ -121,12 +121,15 @@ class Asterisk:
             "Variable": "MG_REVOKED",
             "Value": "1",
         }
-        while (await self._act(mark)).get("response") != "Success":
+        while self._told.get(attempt_id) != ENDED:
+            if (await self._act(mark)).get("response") == "Success":
+                break
             # Asterisk takes an Originate before it makes the channel.
-            young = self._clock() - self._sent.get(attempt_id, 0.0) < _LOOK_AGAIN_S
-            if not young or self._told.get(attempt_id) == ENDED:
+            if self._clock() - self._sent.get(attempt_id, 0.0) > _LOOK_AGAIN_S:
                 return False
             await asyncio.sleep(0.05)
+        else:
+            return False
         answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
         # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
         for row in await self._ask({"Action": "CoreShowChannels"}):
