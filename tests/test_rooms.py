@@ -40,6 +40,8 @@ ROOMS = {
     "mailgate.offers.service": Floor.SERVICE,
     "mailgate.offers.watch": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
+    "mailgate.gate": Floor.SERVICE,
+    "mailgate.trial": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,
     "mailgate.calls.missed": Floor.EDGE,
