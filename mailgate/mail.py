@@ -10,7 +10,7 @@ from typing import Literal
 
 from mailgate.accounts.model import Account
 from mailgate.books import Books
-from mailgate.metrics import Metrics
+from mailgate.metrics import Counts
 from mailgate.offers.issue import Issuer
 from mailgate.offers.offer import Terms
 from smtp_hooks import block
@@ -49,8 +49,10 @@ class MailRoom:
     books: Books
     issuer: Issuer
     signer: Signer | None
-    metrics: Metrics
+    metrics: Counts
     now: Callable[[], float]
+    told: Callable[[Decision], None] = lambda decision: None
+    """Hears of each decision too, for who tries the gate out."""
     _known: dict[str, tuple[Account, Offeror]] = field(default_factory=dict)
 
     async def offeror(self, envelope: Envelope) -> Offeror | None:
@@ -97,7 +99,8 @@ class MailRoom:
 
     def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
         header, body = _header_and_body(pieces)
-        header = complete(header, now=self.now(), message_id=self._message_id)
+        if self.signer is not None:  # a later hop adds what is missing, and breaks the signature
+            header = complete(header, now=self.now(), message_id=self._message_id)
         if self.facts.trace_keys:
             header = stamp(header, self.facts.trace_keys[0]) + header
         if self.signer is not None:
@@ -108,7 +111,8 @@ class MailRoom:
         return f"<{uuid.uuid4().hex}@{self.settings.hostname}>"
 
     def note(self, decision: Decision) -> None:
-        self.metrics.messages.labels(decision=decision.name, reason=decision.reason).inc()
+        self.told(decision)
+        self.metrics.count(decision.name, decision.reason)
         log.info(
             "message %s",
             decision.name,

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from mailgate import gate
 from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
@@ -31,9 +32,7 @@ from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
-from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
-from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
 from mailgate.store import accounts
@@ -42,10 +41,7 @@ from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
-from smtp_hooks import dkim_keys
-from smtp_hooks.dkim import Signer
 from smtp_hooks.pipeline import Gate, Offering
-from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
 
@@ -89,28 +85,6 @@ def speech_settings(config: Config) -> SpeechSettings:
     if config.call.speech_command:
         return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
     return SpeechSettings(folder=config.asterisk.sounds)
-
-
-def offer_rules(config: Config) -> Rules:
-    """What each new offer is given."""
-    rules = config.offer
-    return Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts)
-
-
-def new_id() -> str:
-    """128 random bits in hexadecimal."""
-    return os.urandom(16).hex()
-
-
-def signer(config: Config) -> Signer | None:
-    """The configured DKIM keys, ready to sign; None where there are none. Raises ConfigError."""
-    loaded = []
-    for key in config.dkim.keys:
-        try:
-            loaded.append(dkim_keys.load(key.domain, key.selector, read_secret(key.key_file).encode()))
-        except ValueError as error:
-            raise ConfigError(f"{key.key_file}: {error}") from error
-    return Signer(loaded) if loaded else None
 
 
 @dataclass(slots=True)
@@ -164,7 +138,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         store = Store(config.store.path)
         stack.callback(store.close)
         sealer = Sealer(load_ring(config.keys.number_file))
-        rules = config.offer
+        ring = load_ring(config.keys.token_file)
 
         async def told(event: CallEvent) -> None:
             await offers.on_call_event(event)
@@ -186,13 +160,13 @@ async def _running(config: Config) -> AsyncIterator[None]:
         offers = Offers(
             store=store,
             sealer=sealer,
-            ring=load_ring(config.keys.token_file),
-            rules=offer_rules(config),
+            ring=ring,
+            rules=gate.offer_rules(config),
             own_number=config.gateway.number,
             calls=asterisk,
             prepare=desk.prepare,
             now=time.time,
-            new_id=new_id,
+            new_id=gate.new_id,
         )
         books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
         await asterisk.start()
@@ -210,23 +184,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
         )
         stack.push_async_callback(relay.close)
-        ring = load_ring(config.keys.token_file)
-        room = MailRoom(
-            facts=Facts(
-                trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
-                own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
-            ),
-            settings=MailSettings(
-                public_url=config.gateway.public_url,
-                icon=rules.icon,
-                replacement=rules.number_replacement,
-                hostname=config.smtp.hostname,
-            ),
-            books=books,
-            issuer=Issuer(ring=ring, rules=offer_rules(config), now=time.time, new_id=new_id),
-            signer=signer(config),
-            metrics=Metrics(),
-            now=time.time,
+        room = gate.mail_room(config, books=books, ring=ring, metrics=Metrics(), now=time.time)
         )
         server = Server(
             ServerSettings(

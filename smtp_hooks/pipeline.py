@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -26,6 +26,7 @@ from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.mime import Addition, Site, Unsuitable
 from smtp_hooks.numbers import Redactor
+from smtp_hooks.policy import Decision as Ruling
 from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.protocol import Capabilities
 from smtp_hooks.transaction import NextHop, Transaction
@@ -133,8 +134,12 @@ Verdict = Untouched | Refused | Offered
 class Gate:
     """What becomes of a message, whatever way it came in by: SMTP proxy or milter."""
 
-    def __init__(self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass") -> None:
+    def __init__(
+        self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass", decide: Callable[..., Ruling] = decide
+    ) -> None:
+        """`decide` is the policy; another one serves to see what surgery alone would do."""
         self._desk = desk
+        self._decide = decide
         self._on_fault = on_fault
 
     async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool) -> Verdict:
@@ -160,8 +165,8 @@ class Gate:
 
     async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> Verdict:
         desk = self._desk
-        decision = decide(envelope, message, offeror.sender if offeror else None, desk.facts)
-        match decision:
+        ruling = self._decide(envelope, message, offeror.sender if offeror else None, desk.facts)
+        match ruling:
             case Refuse(reply=reply):
                 desk.note(Decision(name="refused", reason="policy"))
                 return Refused(reply)

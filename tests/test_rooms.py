@@ -42,6 +42,8 @@ ROOMS = {
     "mailgate.mail": Floor.SERVICE,
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,
+    "mailgate.gate": Floor.SERVICE,
+    "mailgate.trial": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,
     "mailgate.calls.missed": Floor.EDGE,
