@@ -42,6 +42,8 @@ from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
+from smtp_hooks.endpoint import parse_endpoint
+from smtp_hooks.milter import Milter, MilterSettings
 from smtp_hooks.pipeline import Gate, Offering
 from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
@@ -136,7 +138,8 @@ async def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> 
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     async with _running(config):
-        log.info("mailgate serves mail on %s and pages on %s", config.smtp.listen, config.web.listen)
+        mail = " and ".join(filter(None, (config.smtp.listen, config.milter.listen)))
+        log.info("mailgate serves mail on %s and pages on %s", mail, config.web.listen)
         ready()
         _notify("READY=1")
         await stop.wait()
@@ -215,6 +218,11 @@ async def _running(config: Config) -> AsyncIterator[None]:
             metrics=Metrics(),
             now=time.time,
         )
+        gate = Gate(room, on_fault=config.smtp.on_fault)
+        await _start_milter(config, gate, stack)
+        if not config.smtp.listen:
+            yield
+            return
         server = Server(
             ServerSettings(
                 host=_host(config.smtp.listen),
@@ -225,7 +233,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 size_limit=config.smtp.max_message_bytes,
                 connections=config.smtp.max_connections,
             ),
-            Offering(relay, Gate(room, on_fault=config.smtp.on_fault)),
+            Offering(relay, gate),
         )
         try:
             await server.start()
@@ -233,6 +241,33 @@ async def _running(config: Config) -> AsyncIterator[None]:
             raise ConfigError(f"smtp.listen: {config.smtp.listen} cannot be listened on: {error.strerror}") from error
         stack.push_async_callback(server.stop)
         yield
+
+
+async def _start_milter(config: Config, gate: Gate, stack: contextlib.AsyncExitStack) -> None:
+    """The milter, where one is configured, to be stopped with the rest. Raises ConfigError."""
+    section = config.milter
+    if not section.listen:
+        return
+    milter = Milter(
+        MilterSettings(
+            endpoint=parse_endpoint(section.listen),
+            mode=int(section.socket_mode, 8),
+            group=section.socket_group,
+            peers=config.smtp.trusted_networks,
+            trusted=config.smtp.trusted_networks,
+            login_domain=section.login_domain,
+            size_limit=config.smtp.max_message_bytes,
+            connections=section.max_connections,
+        ),
+        gate,
+    )
+    try:
+        await milter.start()
+    except LookupError as error:
+        raise ConfigError(f"milter.socket_group: {section.socket_group}: there is no such group") from error
+    except OSError as error:
+        raise ConfigError(f"milter.listen: {section.listen} cannot be listened on: {error.strerror}") from error
+    stack.push_async_callback(milter.stop)
 
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:

@@ -15,13 +15,6 @@ carries; its token was seen by nobody. Aliases that the MTA expands afterwards a
 """
 
 from smtp_hooks.milter.edge import Milter
-from smtp_hooks.milter.settings import (
-    LOOPBACK,
-    MilterSettings,
-    Network,
-    TcpEndpoint,
-    UnixEndpoint,
-    parse_endpoint,
-)
+from smtp_hooks.milter.settings import LOOPBACK, MilterSettings, Network
 
-__all__ = ["LOOPBACK", "Milter", "MilterSettings", "Network", "TcpEndpoint", "UnixEndpoint", "parse_endpoint"]
+__all__ = ["LOOPBACK", "Milter", "MilterSettings", "Network"]

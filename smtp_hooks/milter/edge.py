@@ -17,9 +17,10 @@ import stat
 from collections.abc import Awaitable
 from ipaddress import ip_address
 
+from smtp_hooks.endpoint import UnixEndpoint
 from smtp_hooks.milter.line import Line
 from smtp_hooks.milter.session import Judge, Session
-from smtp_hooks.milter.settings import MilterSettings, UnixEndpoint, within
+from smtp_hooks.milter.settings import MilterSettings, within
 
 log = logging.getLogger(__name__)
 
