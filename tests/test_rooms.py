@@ -34,6 +34,7 @@ ROOMS = {
     "mailgate.cli": Floor.CLI,
     "mailgate.__main__": Floor.CLI,
     "mailgate.serve": Floor.SERVE,
+    "mailgate.intake": Floor.SERVE,
     "mailgate.web": Floor.EDGE,
     "mailgate.networks": Floor.EDGE,
     "mailgate.store": Floor.STORE,
