@@ -100,6 +100,10 @@ class Smtp(Section):
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
     on_fault: Literal["pass", "tempfail"] = "pass"
+    several_recipients: Literal["split", "skip"] = "split"
+    """A message that a client hands over for several recipients at once: a copy and an offer for each, or none."""
+    max_copies: int = Field(default=100, ge=1, le=1000)
+    """A message for more recipients goes to all of them as it is."""
 
 
 class Milter(Section):

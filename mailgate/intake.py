@@ -67,9 +67,7 @@ async def smtp(
         yield
 
 
-def _way_out(
-    config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes
-) -> NextHop:
+def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes) -> NextHop:
     """What the server hands messages to: offers made, and copies for several recipients where they are wanted."""
     offering = Offering(relay, gate)
     if config.smtp.several_recipients == "skip":

@@ -142,13 +142,14 @@ class Gate:
         self._decide = decide
         self._on_fault = on_fault
 
-    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool) -> Verdict:
-        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME. Never raises but
-        for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
+    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool, size_limit: int = 0) -> Verdict:
+        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME; `size_limit` in
+        octets: no more of a message (0: any). Never raises but for cancellation: a fault of our own passes the
+        message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         try:
             offeror = await self._desk.offeror(envelope)
-            return await self._judge(envelope, message, offeror, eight_bit)
+            return await self._judge(envelope, message, offeror, eight_bit, size_limit)
         except Exception:
             log.exception("making an offer failed")
             self._desk.note(Decision(name="fault"))
@@ -163,7 +164,25 @@ class Gate:
         except Exception:
             log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
 
-    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> Verdict:
+    async def copies(self, envelope: Envelope, message: bytes, most: int) -> tuple[Envelope, ...]:
+        """The envelopes of the copies that must differ: one for each who is offered a call, one for all others. A
+        single one where the message goes to all as it is, and where there would be more than `most`. Never raises."""
+        try:
+            offeror = await self._desk.offeror(envelope)
+            decision = self._decide(envelope, message, offeror.sender if offeror else None, self._desk.facts)
+            if not isinstance(decision, Invite) or isinstance(mime.locate(message), Unsuitable):
+                return (envelope,)
+            offerees = decision.offerees
+        except Exception:
+            log.exception("a message cannot be split")  # judge meets the same, and does what is configured
+            return (envelope,)
+        others = tuple(recipient for recipient in envelope.recipients if recipient not in offerees)
+        parts = [(offeree,) for offeree in offerees] + ([others] if others else [])
+        return tuple(replace(envelope, recipients=part) for part in parts) if len(parts) <= most else (envelope,)
+
+    async def _judge(
+        self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool, size_limit: int
+    ) -> Verdict:
         desk = self._desk
         ruling = self._decide(envelope, message, offeror.sender if offeror else None, desk.facts)
         match ruling:
@@ -182,7 +201,7 @@ class Gate:
             return self._untouched(message, offeror, site.reason.value)
         opening = desk.open(offeror, offerees[0].address, message_id(message))
         try:  # the message is changed and signed while the offer is being stored
-            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit)
+            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit, size_limit)
             await asyncio.shield(opening.durable)
         except BaseException:
             await self._take_back(opening)
@@ -202,7 +221,14 @@ class Gate:
         await self.withdraw(opening.coupon)
 
     def _spliced(
-        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
+        self,
+        envelope: Envelope,
+        message: bytes,
+        offeror: Offeror,
+        site: Site,
+        coupon: Coupon,
+        eight_bit: bool,
+        size_limit: int,
     ) -> Verdict:
         desk = self._desk
         addition = desk.addition(offeror, coupon)
@@ -216,6 +242,8 @@ class Gate:
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
+        if size_limit and len(finished) > size_limit >= len(message):
+            return self._untouched(message, offeror, "too-large-with-offer")
         return Offered(message=finished, coupon=coupon)
 
     def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
@@ -251,8 +279,8 @@ class Offering:
 
     async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         """Send the message on as the gate says; the reply for the client."""
-        eight_bit = (await self._next_hop.capabilities()).eight_bit
-        match await self._gate.judge(envelope, message, eight_bit=eight_bit):
+        hop = await self._next_hop.capabilities()
+        match await self._gate.judge(envelope, message, eight_bit=hop.eight_bit, size_limit=hop.size or 0):
             case Untouched():
                 return await inner.data(message)
             case Refused(reply=reply):

@@ -45,6 +45,8 @@ ROOMS = {
     "mailgate.gather": Floor.SERVICE,
     "mailgate.gate": Floor.SERVICE,
     "mailgate.trial": Floor.SERVICE,
+    "mailgate.delivery_notes": Floor.SERVICE,
+    "smtp_hooks.split": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,
     "mailgate.calls.missed": Floor.EDGE,
