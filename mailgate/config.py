@@ -99,6 +99,8 @@ class Smtp(Section):
     """Clients whose envelope senders, XFORWARD and XCLIENT are believed."""
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that take mail; 1: the one that does everything else too."""
     on_fault: Literal["pass", "tempfail"] = "pass"
     several_recipients: Literal["split", "skip"] = "split"
     """A message that a client hands over for several recipients at once: a copy and an offer for each, or none."""
