@@ -180,7 +180,8 @@ class Crew:
 
 
 def _listeners(address: str, count: int) -> list[socket.socket]:
-    """As many sockets that listen on one port (SO_REUSEPORT: the kernel shares connections out). Raises OSError."""
+    """As many sockets bound to one port (SO_REUSEPORT: the kernel shares connections out among those that listen, which
+    is for the workers to begin). Raises OSError."""
     host, _, port = address.rpartition(":")
     made: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
@@ -192,7 +193,6 @@ def _listeners(address: str, count: int) -> list[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind(where)
-            listener.listen(512)
             port = str(listener.getsockname()[1])  # all on the one that the first got
             made.append(listener)
         stack.pop_all()
