@@ -5,6 +5,6 @@ for n = 1, 2 do
     assert(mt.conninfo(conn, "localhost", "127.0.0.1") == nil)
     assert(mt.mailfrom(conn, "<ada@example.org>") == nil)
     assert(mt.rcptto(conn, "<ben@example.net>") == nil)
-    assert(mt.header(conn, "From", " ada@example.org") == nil)
+    assert(mt.header(conn, "From", "ada@example.org") == nil)
     mt.disconnect(conn, false)
 end
