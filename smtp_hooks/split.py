@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -61,7 +61,7 @@ class SplitSettings:
     within_s: float = 240
 
 
-Copies = Callable[[Envelope, bytes, int], tuple[Envelope, ...]]
+Copies = Callable[[Envelope, bytes, int], Awaitable[tuple[Envelope, ...]]]
 """The envelopes of the copies that must differ, at most so many; a single one where one message does for all."""
 
 ReportOf = Callable[[Envelope, Sequence[tuple[Recipient, Reply]], bytes], bytes]
@@ -112,7 +112,7 @@ class Splitting:
         missing = _once(recipient for recipient in envelope.recipients if recipient.address not in claim)
         envelopes: tuple[Envelope, ...] = ()
         if missing and key:
-            envelopes = self.copies(replace(envelope, recipients=missing), message, self._settings.copies)
+            envelopes = await self.copies(replace(envelope, recipients=missing), message, self._settings.copies)
         if not claim and len(envelopes) < 2:
             return await inner.data(message)
         await inner.abort()
