@@ -170,11 +170,13 @@ def measure(contenders: list[Contender], options: argparse.Namespace) -> tuple[i
             total += messages
         ratios = [ours / theirs for ours, theirs in zip(*(map(itemgetter(0), seen[n]) for n in PAIR), strict=True)]
         middle = [tuple(map(statistics.median, zip(*found, strict=True))) for found in seen.values()]
+        costs = {n: statistics.median(milter + postfix for _, milter, postfix in seen[n]) for n in PAIR}
         good = good and statistics.median(ratios) >= MUST[name]
         print(
             f"{name:9}"
             + "".join(f"{rate:12.0f}/s {milter:6.1f} + {postfix:5.1f} ms" for rate, milter, postfix in middle)
-            + f"     {statistics.median(ratios):.2f} (of {', '.join(f'{r:.2f}' for r in ratios)}; must {MUST[name]})",
+            + f"     {statistics.median(ratios):.2f} (of {', '.join(f'{r:.2f}' for r in ratios)}; must {MUST[name]}), "
+            f"by all CPU {costs['opendkim'] / costs['mailgate']:.2f}",
             flush=True,
         )
     return total, good

@@ -44,7 +44,7 @@ class Content:
         self.too_large = False
         self.fault = ""
         """What makes it ambiguous between hops, in words for a reply."""
-        self._body: list[bytes] = []
+        self._body: list[bytes | memoryview] = []
         self._left = limit
 
     def field(self, name: bytes, value: bytes) -> None:
@@ -55,7 +55,7 @@ class Content:
         else:
             self._overflow()
 
-    def body(self, chunk: bytes) -> None:
+    def body(self, chunk: bytes | memoryview) -> None:
         if self._room(len(chunk)):
             self._body.append(chunk)
         else:

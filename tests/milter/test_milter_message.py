@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from milter_mta import applied, packet, strings
 
-from smtp_hooks.milter.answers import Answer, ChangeHeader, InsertHeader, ReplaceBody
+from smtp_hooks.milter.answers import Accept, Answer, ChangeHeader, InsertHeader, ReplaceBody
 from smtp_hooks.milter.events import EndOfMessage
 from smtp_hooks.milter.message import Content, Field, differences, header_differences
 from smtp_hooks.milter.protocol import Conversation
@@ -30,19 +30,13 @@ def told(message: bytes, limit: int = 10**6) -> Content:
 def sent(changes: list[Answer]) -> list[tuple[bytes, bytes]]:
     """The changes as they go over the wire."""
     talk = Conversation()
-    octets = b"".join(talk.answer(EndOfMessage(b""), [each, _accept()])[:-5] for each in changes)
+    octets = b"".join(p for each in changes for p in talk.answer(EndOfMessage(b""), [each, Accept()])[:-1])
     found = []
     while octets:
         size = int.from_bytes(octets[:4], "big")
         found.append((octets[4:5], octets[5 : 4 + size]))
         octets = octets[4 + size :]
     return found
-
-
-def _accept() -> Answer:
-    from smtp_hooks.milter.answers import Accept
-
-    return Accept()
 
 
 def test_the_message_is_the_one_that_was_told() -> None:
