@@ -195,7 +195,9 @@ async def test_the_same_octets_as_by_the_proxy(folder: Path) -> None:
         await relay.close()
 
     def by_id(messages: list[bytes]) -> dict[bytes, bytes]:
-        return {m.partition(b"\r\nMessage-ID: ")[2].split(b"\r\n")[0] + b"%d" % (b"\r\nlist-id" in m): m for m in messages}
+        return {
+            m.partition(b"\r\nMessage-ID: ")[2].split(b"\r\n")[0] + b"%d" % (b"\r\nlist-id" in m): m for m in messages
+        }
 
     assert at.room.offers() == proxy_room.offers() == len(SHAPES) - 1
     for (key, one), (_, other) in zip(sorted(by_id(by_milter).items()), sorted(by_id(by_proxy).items()), strict=True):
