@@ -45,6 +45,7 @@ from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
 from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
+from smtp_hooks.surgery import Apart
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         metrics = Metrics()
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
-        judge = Gate(room, on_fault=config.smtp.on_fault)
+        surgery = Apart()
+        stack.push_async_callback(surgery.close)
+        judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
         await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
         if config.smtp.listen and config.smtp.workers == 1:

@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from smtp_hooks import mime
 from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.mime import Addition, Site, Unsuitable
@@ -29,6 +28,7 @@ from smtp_hooks.numbers import Redactor
 from smtp_hooks.policy import Decision as Ruling
 from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.protocol import Capabilities
+from smtp_hooks.surgery import Here, Surgery
 from smtp_hooks.transaction import NextHop, Transaction
 
 log = logging.getLogger(__name__)
@@ -135,9 +135,16 @@ class Gate:
     """What becomes of a message, whatever way it came in by: SMTP proxy or milter."""
 
     def __init__(
-        self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass", decide: Callable[..., Ruling] = decide
+        self,
+        desk: Desk,
+        *,
+        on_fault: Literal["pass", "tempfail"] = "pass",
+        decide: Callable[..., Ruling] = decide,
+        surgery: Surgery | None = None,
     ) -> None:
-        """`decide` is the policy; another one serves to see what surgery alone would do."""
+        """`decide` is the policy; another one serves to see what surgery alone would do. `surgery`: where messages are
+        looked into and changed; in this very process where nothing else is said."""
+        self._surgery = surgery or Here()
         self._desk = desk
         self._decide = decide
         self._on_fault = on_fault
@@ -170,7 +177,7 @@ class Gate:
         try:
             offeror = await self._desk.offeror(envelope)
             decision = self._decide(envelope, message, offeror.sender if offeror else None, self._desk.facts)
-            if not isinstance(decision, Invite) or isinstance(mime.locate(message), Unsuitable):
+            if not isinstance(decision, Invite) or isinstance(await self._surgery.locate(message), Unsuitable):
                 return (envelope,)
             offerees = decision.offerees
         except Exception:
@@ -190,18 +197,18 @@ class Gate:
                 desk.note(Decision(name="refused", reason="policy"))
                 return Refused(reply)
             case Pass(reason=reason):
-                return self._untouched(message, offeror, reason.value)
+                return await self._untouched(message, offeror, reason.value)
             case Invite(offerees=offerees):
                 pass
         assert offeror is not None  # nobody's message passes
         if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
-            return self._untouched(message, offeror, "several-recipients")
-        site = mime.locate(message)
+            return await self._untouched(message, offeror, "several-recipients")
+        site = await self._surgery.locate(message)
         if isinstance(site, Unsuitable):
-            return self._untouched(message, offeror, site.reason.value)
+            return await self._untouched(message, offeror, site.reason.value)
         opening = desk.open(offeror, offerees[0].address, message_id(message))
         try:  # the message is changed and signed while the offer is being stored
-            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit, size_limit)
+            verdict = await self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit, size_limit)
             await asyncio.shield(opening.durable)
         except BaseException:
             await self._take_back(opening)
@@ -220,7 +227,7 @@ class Gate:
             return  # there is nothing to take back
         await self.withdraw(opening.coupon)
 
-    def _spliced(
+    async def _spliced(
         self,
         envelope: Envelope,
         message: bytes,
@@ -232,24 +239,24 @@ class Gate:
     ) -> Verdict:
         desk = self._desk
         addition = desk.addition(offeror, coupon)
-        spliced = mime.splice(message, site, addition, redactor=offeror.redactor, eight_bit=eight_bit)
+        spliced = await self._surgery.splice(message, site, addition, offeror.redactor, eight_bit)
         if isinstance(spliced, Unsuitable):
-            return self._untouched(message, offeror, spliced.reason.value)
+            return await self._untouched(message, offeror, spliced.reason.value)
         if spliced.remaining and _must_hide(offeror):
             return self._exposed(spliced.remaining)
         try:
             finished = desk.finish(spliced.pieces, envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
-            return self._untouched(message, offeror, "unsignable")
+            return await self._untouched(message, offeror, "unsignable")
         if size_limit and len(finished) > size_limit >= len(message):
-            return self._untouched(message, offeror, "too-large-with-offer")
+            return await self._untouched(message, offeror, "too-large-with-offer")
         return Offered(message=finished, coupon=coupon)
 
-    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
+    async def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
         """A message that is not changed goes as it came, unless it shows a number that must be hidden."""
         if offeror is not None and _must_hide(offeror) and offeror.redactor is not None:
-            showing = mime.exposed(message, offeror.redactor)
+            showing = await self._surgery.exposed(message, offeror.redactor)
             if showing:
                 return self._exposed(showing)
         self._desk.note(Decision(name="passed", reason=reason))

@@ -51,6 +51,7 @@ ROOMS = {
     "mailgate.trial": Floor.SERVICE,
     "mailgate.delivery_notes": Floor.SERVICE,
     "smtp_hooks.split": Floor.SERVICE,
+    "smtp_hooks.surgery": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,
     "mailgate.calls.missed": Floor.EDGE,
