@@ -73,6 +73,11 @@ class Answers:
             raise NothingSaid("what?")
         return await self._apply(self._find(token).offer_id, Replied(text=said))
 
+    def suppressed(self, token: str) -> bool:
+        """Whether whoever reads the offeree's mailbox wants no offers there. Raises TokenError, UnknownOffer."""
+        address = self._find(token).terms.offeree_address
+        return self._store.read(lambda rows: rows_of.suppressed_address(rows, self._sealer, address))
+
     async def ask_code(self, token: str, address: str) -> None:
         """Mail a code to the offeree, where `address` is the offeree's. Raises TokenError, UnknownOffer."""
         offer = self._find(token)
