@@ -33,7 +33,10 @@ from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
+from mailgate.networks.mail import MailNetwork
+from mailgate.networks.mail import MailSettings as NoticeSettings
 from mailgate.offers.offer import Offer
+from mailgate.offers.post import Post
 from mailgate.offers.service import Offers, Rules
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
@@ -46,6 +49,7 @@ from smtp_hooks.pipeline import Gate, Offering
 from smtp_hooks.policy import Facts
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
+from smtp_hooks.transaction import NextHop
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +219,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
             metrics=Metrics(),
             now=time.time,
         )
+        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        stack.push_async_callback(_ended, post)
         server = Server(
             ServerSettings(
                 host=_host(config.smtp.listen),
@@ -233,6 +239,27 @@ async def _running(config: Config) -> AsyncIterator[None]:
             raise ConfigError(f"smtp.listen: {config.smtp.listen} cannot be listened on: {error.strerror}") from error
         stack.push_async_callback(server.stop)
         yield
+
+
+def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
+    """Notices by mail, from the configured address; raises ConfigError."""
+    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
+    settings = NoticeSettings(
+        from_address=config.notices.sender or f"calls@{domain}",
+        organisation=config.gateway.name,
+        public_url=config.gateway.public_url,
+    )
+    signing = signer(config)
+
+    def sign(message: bytes) -> bytes:
+        return signing.sign(message, reverse_path="", now=time.time()) if signing else message
+
+    return MailNetwork(next_hop, settings, sign)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:

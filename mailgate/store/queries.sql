@@ -186,3 +186,6 @@ DELETE FROM sessions WHERE digest = :digest;
 
 -- name: purge_sessions
 DELETE FROM sessions WHERE expires_at < :now;
+
+-- name: notice_by_id
+SELECT * FROM outbox WHERE notice_id = :notice_id;
