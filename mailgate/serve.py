@@ -36,6 +36,7 @@ from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
 from mailgate.offers.offer import Offer
+from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers, Rules
 from mailgate.store.database import Store
@@ -191,7 +192,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
         clock = asyncio.create_task(_tick(offers))
         stack.callback(clock.cancel)
 
-        app = create_app(web_settings(config), offers, _dial(config))
+        own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
+        app = create_app(web_settings(config), offers, _dial(config), own=own)
         web = WebServer(app, host=_host(config.web.listen), port=_port(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)

@@ -4,6 +4,7 @@
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
+    …    /my: the offeror's own pages, see mailgate.web.my
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
 A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
@@ -31,11 +32,13 @@ from starlette.routing import Route
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
 from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.guard import Guard
 from mailgate.web.live import Streams
+from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.request import TooLarge, read_form
@@ -50,8 +53,13 @@ Dial = Callable[[str, str], Channel]
 _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
 
 
-def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callable[[], float] = time.time) -> FastAPI:
-    """The application. `now` gives UNIX seconds. `app.state.streams.close()` ends all live streams."""
+def create_app(
+    settings: WebSettings, offers: Offers, dial: Dial, *, own: Own | None = None, now: Callable[[], float] = time.time
+) -> FastAPI:
+    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds.
+
+    `app.state.streams.close()` ends all live streams.
+    """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
     pages = Pages(settings, nonces, now)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
@@ -86,6 +94,7 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
+            *(MyPages(settings, own, pages).routes() if own else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),

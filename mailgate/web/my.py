@@ -185,7 +185,12 @@ class MyPages:
         reader = self._pages.reader(request.headers.get("accept-language", ""), account.language)
         shown = [self._entry(reader, account, own) for own in self._own.list(account)]
         return self._page(
-            "my.html", reader, account=account, key=self._own.form_key(session), offers=shown, quiet=account.do_not_disturb
+            "my.html",
+            reader,
+            account=account,
+            key=self._own.form_key(session),
+            offers=shown,
+            quiet=account.do_not_disturb,
         )
 
     def _entry(self, reader: Reader, account: Account, own: OwnOffer) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -111,6 +111,7 @@ class Pages:
             name: f"{settings.base_path}/static/{hashed}" for name, hashed in self.assets.names.items()
         }
         environment.globals["organisation"] = settings.organisation
+        self._environment = environment
         self._offer = environment.get_template("offer.html")
         self._panel = environment.get_template("panel.html")
         self._plain = environment.get_template("plain.html")
@@ -168,6 +169,18 @@ class Pages:
         return self._never.render(
             {**values, "texts": reader.texts, "say": self._say(reader, story, values), "shown": shown, "step": step}
         )
+
+    def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
+        """Another page by its template; `say(text, …)` in it fills a text in with what is given beside its name."""
+        return self._environment.get_template(name).render({**values, "texts": reader.texts, "say": reader.texts.say})
+
+    def moment(self, at: float, reader: Reader) -> str:
+        """Date and time, to the minute, as people write them in the reader's language."""
+        when = datetime.fromtimestamp(at, self._zone)
+        return format_datetime(when, format="medium", locale=reader.texts.language, tzinfo=self._zone)
+
+    def duration(self, reader: Reader, seconds: int) -> str:
+        return _duration(reader.texts, seconds)
 
     def plain(self, kind: str, reader: Reader) -> str:
         """A page of a title and a sentence: `not_found`, `gone`, `too_large`, `method`, `failure`."""

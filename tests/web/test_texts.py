@@ -31,6 +31,10 @@ VALUES = {
     "date": "today",
     "seconds": 1,
     "minutes": 2,
+    "made": "today",
+    "until": "tomorrow",
+    "ended": "now",
+    "at": "now",
 }
 
 
@@ -67,6 +71,12 @@ class TestEachLanguage:
 
     def test_every_reason_has_words_of_its_own(self, language: str) -> None:
         assert len({LANGUAGES[language].say(f"reason.{reason.value}") for reason in Reason}) == len(Reason)
+
+    def test_the_offeror_is_told_every_state_and_reason(self, language: str) -> None:
+        texts = LANGUAGES[language]
+        states = {"call" if state in IN_CALL else state.value for state in State}
+        assert len({texts.say(f"my.state.{state}") for state in states}) == len(states)
+        assert all(texts.knows(f"my.reason.{r.value}") for r in Reason if r is not Reason.OTHER)
 
     def test_every_state_of_a_call_has_words_of_its_own(self, language: str) -> None:
         texts = LANGUAGES[language]

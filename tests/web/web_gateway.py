@@ -26,6 +26,7 @@ from mailgate.calls.model import (
 )
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
+from mailgate.offers.own import Own
 from mailgate.offers.service import Offers
 from mailgate.store import accounts, database, outbox
 from mailgate.store import offers as rows_of
@@ -82,6 +83,7 @@ class Gateway:
     store: database.Store
     sealer: Sealer
     offers: Offers
+    own: Own
     calls: Recorder
     clock: Clock
     app: FastAPI
