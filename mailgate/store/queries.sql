@@ -189,3 +189,18 @@ DELETE FROM sessions WHERE expires_at < :now;
 
 -- name: notice_by_id
 SELECT * FROM outbox WHERE notice_id = :notice_id;
+
+-- name: insert_delivery_note
+INSERT INTO delivery_notes (key, recipient, at) VALUES (:key, :recipient, :at);
+
+-- name: delivery_notes_of
+SELECT note, recipient FROM delivery_notes WHERE key = :key ORDER BY note;
+
+-- name: delete_delivery_note
+DELETE FROM delivery_notes WHERE note = :note;
+
+-- name: delete_old_delivery_notes
+DELETE FROM delivery_notes WHERE at < :before;
+
+-- name: count_delivery_notes
+SELECT count(*) AS notes FROM delivery_notes;

@@ -182,3 +182,15 @@ def sign_ins(db: Database) -> None:
         not_null={"account_id", "created_at", "expires_at"},
         strict=True,
     )
+
+
+@MIGRATIONS()
+def delivery_notes(db: Database) -> None:
+    """What was delivered where a client was told to try the whole message again (see smtp_hooks/split.py)."""
+    db.table("delivery_notes").create(
+        {"note": int, "key": bytes, "recipient": str, "at": float},
+        pk="note",
+        not_null={"key", "recipient", "at"},
+        strict=True,
+    )
+    db.table("delivery_notes").create_index(["key"])

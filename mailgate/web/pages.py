@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -177,7 +177,8 @@ class Pages:
     def moment(self, at: float, reader: Reader) -> str:
         """Date and time, to the minute, as people write them in the reader's language."""
         when = datetime.fromtimestamp(at, self._zone)
-        return format_datetime(when, format="medium", locale=reader.texts.language, tzinfo=self._zone)
+        language = reader.texts.language
+        return f"{format_date(when, 'medium', language)}, {format_time(when, 'short', self._zone, language)}"
 
     def duration(self, reader: Reader, seconds: int) -> str:
         return _duration(reader.texts, seconds)
