@@ -112,3 +112,21 @@ async def test_a_gateway_killed_after_the_answer_still_tells_it(world: World, ht
     assert "> Still there?" in words_of(message)
     ids = {email.message_from_bytes(raw)["Message-ID"] for raw in world.mailbox(ADA)[before:]}
     assert len(ids) == 1
+
+
+async def test_the_offeror_signs_in_by_the_mailed_link_and_sees_what_was_said(one_world: World, http: Visitor) -> None:
+    world = reset(one_world)
+    link = await link_to(world)
+    await says(http, link, "decline", "decline", reason="no-need", text="All is well.")
+    before = len(world.mailbox(ADA))
+    await http.post(f"{world.gateway.url}/my/link", address=ADA)
+    raw = b""
+    while b"/my/in/" not in raw:  # the notice about the decline may come in between
+        message, raw = await arrives(world, ADA, before)
+        before += 1
+    [door] = re.findall(r"http\S+/my/in/\S+", words_of(message))
+    assert (await http.post(door)).status_code == 303
+    page = (await http.get(f"{world.gateway.url}/my")).text
+    assert "All is well." in page and "it is settled already" in page and BEN in page
+    assert door.rpartition("/")[2] not in world.gateway.log
+    assert ADA_NUMBER not in page
