@@ -6,6 +6,7 @@ folder. Secrets are never in the file: it names the files that hold them.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -16,12 +17,29 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from mailgate.errors import ConfigError
+from smtp_hooks.endpoint import parse_endpoint
 
 
 def _host_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise ValueError("not of the form host:port, such as 127.0.0.1:10025")
+    return text
+
+
+def _host_port_or_none(text: str) -> str:
+    return _host_port(text) if text else ""
+
+
+def _milter_listen(text: str) -> str:
+    if text:
+        parse_endpoint(text)
+    return text
+
+
+def _mode(text: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError('not a file mode in octal, such as "0660"')
     return text
 
 
@@ -73,7 +91,8 @@ class Gateway(Section):
 class Smtp(Section):
     """Where mail comes in, and where it goes."""
 
-    listen: HostPort = "127.0.0.1:10025"
+    listen: Annotated[str, AfterValidator(_host_port_or_none)] = "127.0.0.1:10025"
+    """Empty: no mail is taken by SMTP, only by the milter."""
     next_hop: HostPort = "127.0.0.1:10026"
     hostname: str = "localhost"
     trusted_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
@@ -81,6 +100,18 @@ class Smtp(Section):
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
     on_fault: Literal["pass", "tempfail"] = "pass"
+
+
+class Milter(Section):
+    """The other way in: the MTA asks about each message while it takes it (milter protocol)."""
+
+    listen: Annotated[str, AfterValidator(_milter_listen)] = ""
+    """`unix:/path` or `host:port`; empty: no milter."""
+    socket_mode: Annotated[str, AfterValidator(_mode)] = "0660"
+    socket_group: str = ""
+    login_domain: str = ""
+    """What completes a login without a domain; empty: only logins with one name an account."""
+    max_connections: int = Field(default=200, ge=1)
 
 
 class Offer(Section):
@@ -182,6 +213,7 @@ class Config(Section):
 
     gateway: Gateway
     smtp: Smtp = Smtp()
+    milter: Milter = Milter()
     offer: Offer = Offer()
     dkim: Dkim = Dkim()
     keys: Keys = Keys()
@@ -191,6 +223,12 @@ class Config(Section):
     dialling: Dialling = Dialling()
     call: Call = Call()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _mail_needs_a_way_in(self) -> Self:
+        if not self.smtp.listen and not self.milter.listen:
+            raise ValueError("smtp.listen and milter.listen are both empty: no mail would come in")
+        return self
 
     @model_validator(mode="after")
     def _outside_sip_needs_a_way_out(self) -> Self:

@@ -1,21 +1,21 @@
 """From the configuration to what judges messages: the same for the server, and for commands that only look.
 
-`Config`, keys and an open store → `MailRoom`, which `smtp_hooks.pipeline.Gate` calls its desk. Nothing is opened here
+`Config`, keys and books → `MailRoom`, which `smtp_hooks.pipeline.Gate` calls its desk. Nothing is opened here
 but files of keys.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+from mailgate.books import Books
 from mailgate.config import Config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
 from mailgate.mail import MailRoom, MailSettings
-from mailgate.metrics import Metrics
-from mailgate.offers.service import Offers, Rules
-from mailgate.store.database import Store
-from mailgate.store.seal import Sealer
+from mailgate.metrics import Counts
+from mailgate.offers.issue import Issuer, Rules
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
 from smtp_hooks.policy import Facts
@@ -47,17 +47,21 @@ def signer(config: Config) -> Signer | None:
     return Signer(loaded) if loaded else None
 
 
+def new_id() -> str:
+    """128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
+
+
 def mail_room(
     config: Config,
     *,
-    store: Store,
-    sealer: Sealer,
+    books: Books,
     ring: KeyRing,
-    offers: Offers,
-    metrics: Metrics,
+    metrics: Counts,
     now: Callable[[], float],
+    minting: KeyRing | None = None,
 ) -> MailRoom:
-    """The desk of the pipeline, as configured. Raises ConfigError."""
+    """The desk of the pipeline, as configured; `minting` are other keys for tokens. Raises ConfigError."""
     return MailRoom(
         facts=facts(config, ring),
         settings=MailSettings(
@@ -66,9 +70,8 @@ def mail_room(
             replacement=config.offer.number_replacement,
             hostname=config.smtp.hostname,
         ),
-        store=store,
-        sealer=sealer,
-        offers=offers,
+        books=books,
+        issuer=Issuer(ring=minting or ring, rules=offer_rules(config), now=now, new_id=new_id),
         signer=signer(config),
         metrics=metrics,
         now=now,

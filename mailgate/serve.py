@@ -16,13 +16,13 @@ import os
 import signal
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import uvloop
 
-from mailgate import gate
+from mailgate import gate, intake
+from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.dialling import DiallingRules, may_dial
@@ -30,19 +30,19 @@ from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
-from mailgate.errors import ConfigError
+from mailgate.delivery_notes import DeliveryNotes
+from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.metrics import Metrics
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
+from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
-from smtp_hooks.pipeline import Gate, Offering
-from smtp_hooks.relay import Relay, RelaySettings
-from smtp_hooks.server import Server, ServerSettings
+from smtp_hooks.pipeline import Gate
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,8 @@ async def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> 
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     async with _running(config):
-        log.info("mailgate serves mail on %s and pages on %s", config.smtp.listen, config.web.listen)
+        mail = " and ".join(filter(None, (config.smtp.listen, config.milter.listen)))
+        log.info("mailgate serves mail on %s and pages on %s", mail, config.web.listen)
         ready()
         _notify("READY=1")
         await stop.wait()
@@ -165,43 +166,26 @@ async def _running(config: Config) -> AsyncIterator[None]:
             calls=asterisk,
             prepare=desk.prepare,
             now=time.time,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=gate.new_id,
         )
+        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        clock = asyncio.create_task(_tick(offers))
+        clock = asyncio.create_task(_tick(offers, books))
         stack.callback(clock.cancel)
 
         app = create_app(web_settings(config), offers, _dial(config))
-        web = WebServer(app, host=_host(config.web.listen), port=_port(config.web.listen))
+        web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
 
-        relay = Relay(
-            RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
-        )
-        stack.push_async_callback(relay.close)
-        room = gate.mail_room(
-            config, store=store, sealer=sealer, ring=ring, offers=offers, metrics=Metrics(), now=time.time
-        )
-        server = Server(
-            ServerSettings(
-                host=_host(config.smtp.listen),
-                port=_port(config.smtp.listen),
-                hostname=config.smtp.hostname,
-                clients=config.smtp.trusted_networks,
-                trusted=config.smtp.trusted_networks,
-                size_limit=config.smtp.max_message_bytes,
-                connections=config.smtp.max_connections,
-            ),
-            Offering(relay, Gate(room, on_fault=config.smtp.on_fault)),
-        )
-        try:
-            await server.start()
-        except OSError as error:
-            raise ConfigError(f"smtp.listen: {config.smtp.listen} cannot be listened on: {error.strerror}") from error
-        stack.push_async_callback(server.stop)
+        room = gate.mail_room(config, books=books, ring=ring, metrics=Metrics(), now=time.time)
+        judge = Gate(room, on_fault=config.smtp.on_fault)
+        await stack.enter_async_context(intake.milter(config, judge))
+        if config.smtp.listen:
+            notes = DeliveryNotes(store=store, now=time.time)
+            await stack.enter_async_context(intake.smtp(config, judge, notes))
         yield
 
 
@@ -216,22 +200,15 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
     return lambda typed, region: may_dial(typed, region, rules)
 
 
-async def _tick(offers: Offers) -> None:
+async def _tick(offers: Offers, books: OwnBooks) -> None:
     """Once a second, whatever goes wrong."""
     while True:
         await asyncio.sleep(TICK_S)
         try:
-            await offers.tick()
+            if await offers.tick():
+                books.forget()
         except Exception:
             log.exception("the clock's work failed; it is tried again")
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 def _notify(state: str) -> None:

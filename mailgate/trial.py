@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mailgate import gate
 from mailgate.accounts.model import Account, Destination
+from mailgate.books import OwnBooks
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.config import Config, Gateway
 from mailgate.errors import CallFailed
@@ -125,15 +126,11 @@ def trial(config: Config | None, *, surgery_only: bool = False) -> Iterator[Tria
             ring, sealer = load_ring(config.keys.token_file), Sealer(load_ring(config.keys.number_file))
             store = _open(stack, config.store.path, new=False)
         used = config or EXAMPLE
-        room = gate.mail_room(
-            used,
-            store=store,
-            sealer=sealer,
-            ring=ring,
-            offers=_offers(used, scratch, sealer, scratch_ring),
-            metrics=Metrics(),
-            now=time.time,
+        books = OwnBooks(
+            _offers(used, scratch, sealer, scratch_ring),
+            lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)),
         )
+        room = gate.mail_room(used, books=books, ring=ring, metrics=Metrics(), now=time.time, minting=scratch_ring)
         room.told = heard.append
         judge = Gate(room, decide=_everybody if surgery_only else policy.decide, on_fault=used.smtp.on_fault)
         yield Trial(judge, heard, url=used.gateway.public_url + "/", example=config is None)

@@ -14,9 +14,10 @@ account or the configuration wants it kept back (451).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -37,10 +38,19 @@ TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be mad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
-    """A durable offer: its id, and the link that goes into the message."""
+    """An offer: its id, and the link that goes into the message."""
 
     offer_id: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An offer that is being stored. It may be shown to nobody before `durable` was awaited, which raises where it
+    could not be stored."""
+
+    coupon: Coupon
+    durable: Awaitable[None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +78,11 @@ class Desk(Protocol):
     def facts(self) -> Facts:
         """What the policy knows of this gateway."""
 
-    def offeror(self, envelope: Envelope) -> Offeror | None:
+    async def offeror(self, envelope: Envelope) -> Offeror | None:
         """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
 
-    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
-        """A new offer to that address, durable when this returns."""
+    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
+        """A new offer to that address; storing it begins at once."""
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
@@ -80,8 +90,8 @@ class Desk(Protocol):
     def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         """What goes into the message."""
 
-    def finish(self, message: bytes, reverse_path: str) -> bytes:
-        """The changed message with Date and Message-ID, our trace, and its signature. Raises Unsignable."""
+    def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
+        """The changed message, in one piece, with Date and Message-ID, our trace and signature. Raises Unsignable."""
 
     def note(self, decision: Decision) -> None:
         """For log and metrics."""
@@ -137,7 +147,7 @@ class Gate:
         for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         try:
-            offeror = self._desk.offeror(envelope)
+            offeror = await self._desk.offeror(envelope)
             return await self._judge(envelope, message, offeror, eight_bit)
         except Exception:
             log.exception("making an offer failed")
@@ -170,15 +180,26 @@ class Gate:
         site = mime.locate(message)
         if isinstance(site, Unsuitable):
             return self._untouched(message, offeror, site.reason.value)
-        coupon = await desk.open(offeror, offerees[0].address, message_id(message))
-        try:
-            verdict = self._spliced(envelope, message, offeror, site, coupon, eight_bit)
+        opening = desk.open(offeror, offerees[0].address, message_id(message))
+        try:  # the message is changed and signed while the offer is being stored
+            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit)
+            await asyncio.shield(opening.durable)
         except BaseException:
-            await self.withdraw(coupon)
+            await self._take_back(opening)
             raise
-        if not isinstance(verdict, Offered):
-            await self.withdraw(coupon)
+        if isinstance(verdict, Offered):
+            desk.note(Decision(name="offered", offer_id=opening.coupon.offer_id))
+        else:
+            await self.withdraw(opening.coupon)
         return verdict
+
+    async def _take_back(self, opening: Opening) -> None:
+        """Once it is stored, if it is: a withdrawal must not come first."""
+        try:
+            await opening.durable
+        except Exception:
+            return  # there is nothing to take back
+        await self.withdraw(opening.coupon)
 
     def _spliced(
         self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
@@ -191,11 +212,10 @@ class Gate:
         if spliced.remaining and _must_hide(offeror):
             return self._exposed(spliced.remaining)
         try:
-            finished = desk.finish(spliced.message, envelope.reverse_path)
+            finished = desk.finish(spliced.pieces, envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
-        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
         return Offered(message=finished, coupon=coupon)
 
     def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:

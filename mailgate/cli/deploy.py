@@ -15,6 +15,7 @@ from mailgate.cli.common import console, find_config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
 from smtp_hooks.deploy import SUBMISSION_SERVICES, PostfixSettings, render_postfix
+from smtp_hooks.deploy_milter import MilterDeploySettings, render_milter
 
 EPILOG = """\b
 Examples:
@@ -98,17 +99,22 @@ def asterisk(
     show_default=True,
     help="A service of master.cf that takes your own users' mail; those that are not there are passed over.",
 )
+@click.option("--milter", is_flag=True, help="Postfix asks the milter, instead of handing messages over and back.")
 @click.pass_context
-def postfix(context: click.Context, output: Path | None, services: tuple[str, ...]) -> None:
+def postfix(context: click.Context, output: Path | None, services: tuple[str, ...], milter: bool) -> None:
     """Print Postfix's side: how it hands outgoing mail over, and takes it back.
 
     \b
     Examples:
       mailgate deploy postfix
       mailgate deploy postfix --output /root && sh /root/filter.sh
+      mailgate deploy postfix --milter | sh
     """
     config = configuration.load(find_config(context))
     try:
+        if milter:
+            _give(render_milter(MilterDeploySettings(listen=config.milter.listen, services=services)), output)
+            return
         settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop, services=services)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -128,7 +134,8 @@ def systemd(context: click.Context, user: str, output: Path | None) -> None:
     """
     path = find_config(context).resolve()
     configuration.load(path)
-    program = Path(sys.argv[0]).resolve()
+    started_as = Path(sys.argv[0]).resolve()
+    program = f"{sys.executable} -m mailgate" if started_as.name == "__main__.py" else str(started_as)
     environment = Environment(
         loader=PackageLoader("templates", "deploy"),
         undefined=StrictUndefined,

@@ -17,8 +17,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from importlib.resources import files
 from contextlib import suppress
+from importlib.resources import files
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers

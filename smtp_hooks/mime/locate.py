@@ -63,6 +63,8 @@ def _locate(message: bytes, placement: Placement) -> Site:
 
 
 def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
+    if part.unopened and part.start != part.end and not message.startswith(b"\r\n", part.end - 2):
+        raise Unfit(Reason.NO_HEADER_END, part.path)
     body = open_body(message, part)
     if part.media_type == "text/plain":
         bare = _has_bare_newline(body.text)
@@ -78,8 +80,8 @@ def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
 
 
 def _has_bare_newline(text: str) -> bool:
-    pairs = text.count("\r\n")
-    return text.count("\n") != pairs or text.count("\r") != pairs
+    rest = text.replace("\r\n", "")
+    return "\n" in rest or "\r" in rest
 
 
 def _in_lines(text: str, placement: Placement) -> int:

@@ -5,9 +5,9 @@ a table, link, list, quote, comment, script or style, nor within an element that
 mail program puts round an earlier message or a signature, else at the end of the body; where neither is safe, before
 the outermost element that makes it unsafe; where that is not to be had, at the top of the body.
 
-There is no HTML parser on the usual way. Names of tags are counted up to the place: where all that matters are closed,
-only the open `<div>`s are looked at. Otherwise the tags are walked one by one, with the rules of the HTML standard that
-matter here (void elements, raw text, implied ends).
+There is no HTML parser on the usual way. The names of the tags up to the place are read in order: where all that matter
+are nested properly and closed, only the `<div>`s that are open are looked at. Otherwise the tags are walked one by one,
+with the rules of the HTML standard that matter here (void elements, raw text, implied ends, links opened again).
 
 Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked.
 """
@@ -36,6 +36,7 @@ _UNSHOWN = re.compile(
 _NAMES = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
 _DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
+_TAG_NAME = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*|[!?/])")
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|max-height\s*:\s*0(?![.\d])"
     r"|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])|(?<![-\w])(?:width|height)\s*:\s*0(?:px)?\s*(?:[;\"']|\Z)"
@@ -60,7 +61,7 @@ _BOXES = _set("div center section article main")
 _SCOPES = _set("table td th caption select object template svg math applet marquee")
 _HARMLESS = _VOID | _set("p b i u em strong small big o html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
-_NOT_COUNTED = _HARMLESS | {"/" + name for name in _HARMLESS}
+_NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/"))
 
 
 @dataclass(slots=True)
@@ -191,7 +192,7 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     if region.rfind("<") > region.rfind(">"):  # within a tag that does not end
         return _walk(text, top, at)
     names = _NAMES.findall(region)
-    nested = _open_names([n for n in map(str.lower, names) if n not in _NOT_COUNTED])
+    nested = _open_names([n.lower() for n in names if n not in _NOT_COUNTED])
     if nested is None or any(name not in _BOXES for name in nested):
         return _walk(text, top, at)
     if nested and _in_bad_box(region, len(nested)):
@@ -205,6 +206,8 @@ def _open_names(names: list[str]) -> list[str] | None:
     """The elements open at the end of a sequence of tags that matter, or None where they are not nested properly."""
     stack: list[str] = []
     for name in names:
+        if name.lstrip("/") in _HARMLESS:  # in mixed case
+            continue
         if name[0] != "/":
             stack.append(name)
         elif stack and stack[-1] == name[1:]:
@@ -286,13 +289,16 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
             continue
         match = _TAG.match(text, position, min(at, position + MAX_TAG))
         if match is None:
-            if text[position + 1 : position + 2] in ("!", "?", "/") or text[position + 1 : position + 2].isalpha():
-                end = text.find(">", position, at)
-                if end < 0:
-                    return None
-                position = end + 1
-            else:
+            opened = _TAG_NAME.match(text, position, at)
+            if opened is None:  # a less-than sign
                 position += 1
+                continue
+            end = text.find(">", position, at)
+            if end < 0 or (opened[1].isalnum() and at - position <= MAX_TAG):
+                return None  # a tag that does not end before the place
+            if opened[1].isalnum() and opened[1].lower() not in _VOID:
+                stack.append(_Open(opened[1].lower(), position, ""))
+            position = end + 1
             continue
         position = match.end()
         name = match[2].lower()

@@ -21,7 +21,8 @@ RULED = re.compile(
     rf"|_{{10,}}+[ \t]*+(?:\r\n)++[*]?(?:{_FROM})[*]? ?[:：])"
 )
 FROM_BLOCK = re.compile(
-    rf"\n[*]?(?:{_FROM})[*]?[ \xa0]?[:：][*]?[^\r\n]{{2,300}}\r\n(?:[^\r\n:：]{{1,25}}[:：][^\r\n]{{0,998}}\r\n){{2}}"
+    rf"\n(?=[*A-Z\u00c0-\uffff])[*]?(?:{_FROM})[*]?[ \xa0]?[:：][*]?[^\r\n]{{2,300}}\r\n"
+    r"(?:[^\r\n:：]{1,25}[:：][^\r\n]{0,998}\r\n){2}"
 )
 FORWARDED = re.compile(
     "Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)|Début du message (?:réexpédié|transféré)"

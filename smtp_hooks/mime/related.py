@@ -20,7 +20,7 @@ def add_icon(message: bytes, html: Part, icon: Icon, *, has_version: bool, html_
     if related is not None:
         return [Edit(related.close, b"", b"\r\n--" + related.boundary + b"\r\n" + _image(icon))]
     boundary = _new_boundary(message, icon)
-    head = b'Content-Type: multipart/related; boundary="' + boundary + b'";\r\n type="text/html"\r\n'
+    head = b'Content-Type: multipart/related; type="text/html";\r\n boundary="' + boundary + b'"\r\n'
     encoding = b"Content-Transfer-Encoding: 8bit\r\n" if html_is_8bit else b""
     tail = Edit(html.end, b"", b"\r\n--" + boundary + b"\r\n" + _image(icon) + b"\r\n--" + boundary + b"--\r\n")
     if html.parent is not None:

@@ -161,6 +161,8 @@ def _content_type(message: bytes, field: Field | None, path: str) -> tuple[str, 
         raise Unfit(Reason.TOO_BIG, path)
     value = field.value.decode("latin-1")
     match = _TYPE.match(value)
+    if '"' in value and (value.count('"') - value.count('\\"')) % 2:
+        raise Unfit(Reason.BAD_CONTENT_TYPE, path)
     if match is None:
         if not path:
             raise Unfit(Reason.BAD_CONTENT_TYPE, path)

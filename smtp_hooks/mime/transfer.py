@@ -138,16 +138,30 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
     raw_end = done = 0  # the same place in raw and content
     for start, end, new in changes:
         at = raw_end
-        raw_start = raw_end = len(raw)
+        raw_start = raw_end = len(raw) - raw.endswith(b"=")  # a soft break that nothing follows stays the last
         if start < len(content):
             raw_start = _raw_offset(raw, at, start - done, decode_piece)
         if end < len(content):
             raw_end = _raw_offset(raw, raw_start, end - start, decode_piece)
-        out.append(raw[at:raw_start])
-        out.append(_fit(raw, raw_start, raw_end, new))
+        fitted = _fit(raw, raw_start, raw_end, new)
+        if fitted.startswith(b"=\r\n") and raw_start - raw.rfind(b"\n", 0, raw_start) > _LINE:
+            last = raw_start - (3 if raw[raw_start - 3 : raw_start - 2] == b"=" else 1)
+            out += [raw[at:last], b"=\r\n", raw[last:raw_start], fitted]  # no room for a soft break in a full line
+        else:
+            out += [raw[at:raw_start], fitted]
         done = end
     out.append(raw[raw_end:])
-    return b"".join(out)
+    patched = b"".join(out)
+    return _folded(patched, raw) if len(changes) > 1 else patched
+
+
+def _folded(patched: bytes, raw: bytes) -> bytes:
+    """Folds the lines that several changes together have made too long."""
+    lines = patched.split(b"\r\n")
+    for number, line in enumerate(lines):
+        if len(line) > _LINE and line not in raw:
+            lines[number] = b"=\r\n".join(_fold(line))
+    return b"\r\n".join(lines)
 
 
 def _raw_offset(raw: bytes, at: int, left: int, decode_piece: Callable[[bytes], bytes]) -> int:

@@ -21,7 +21,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from smtp_hooks.envelope import Reply
 from smtp_hooks.server.line import IDLE, Line
@@ -54,16 +56,13 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def start(self, *, reuse_port: bool = False) -> None:
-        """Bind and serve. Raises OSError."""
+    async def start(self, *, listener: socket.socket | None = None) -> None:
+        """Bind and serve, or serve on a socket that is bound and listens. Raises OSError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
+        where: dict[str, Any] = {"sock": listener} if listener else {"host": settings.host, "port": settings.port}
         self._listener = await loop.create_server(
-            lambda: Session(self, settings, self.next_hop, loop),
-            settings.host,
-            settings.port,
-            backlog=settings.backlog,
-            reuse_port=reuse_port or None,
+            lambda: Session(self, settings, self.next_hop, loop), backlog=settings.backlog, **where
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))

@@ -14,22 +14,12 @@ import pytest
 from e2e_hidden import shows
 from e2e_letters import letter
 from e2e_world import everybody_answers
+from lab.browser import chromium
 from lab.world import ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
-from playwright.async_api import Page, Response, async_playwright, expect
+from playwright.async_api import Page, Response, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENSHOTS = Path(os.environ.get("MAILGATE_SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots")
 
 
@@ -48,11 +38,10 @@ def as_a_mail_program_shows_it(message: bytes) -> str:
 @pytest.mark.claim("T1", "T2", "T3", "T16", "T17", "T18", "T32", "T34", "T36", "T4", "T19")
 async def test_a_click_on_the_icon_becomes_a_call(folder: Path) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 (before anything runs)
-    async with World(folder) as world, async_playwright() as playwright:
+    async with World(folder) as world, chromium() as browser:
         everybody_answers(world)
         await world.submit(letter())
         (arrived,) = await world.wait_for_mail(BEN)
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
         received: list[str] = []
         unread: set[asyncio.Task[None]] = set()
@@ -101,4 +90,3 @@ async def test_a_click_on_the_icon_becomes_a_call(folder: Path) -> None:
             await asyncio.wait(unread, timeout=5)
         assert any("/a/" in text for text in received)
         assert not [text for text in received if shows(text, ADA_NUMBER)]
-        await browser.close()
