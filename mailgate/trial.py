@@ -35,7 +35,7 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from smtp_hooks import header, policy
 from smtp_hooks.envelope import Client, Envelope, Recipient
-from smtp_hooks.pipeline import Decision, Gate, Offered, Refused, Untouched
+from smtp_hooks.pipeline import Decision, Gate, Changed, Refused, Untouched
 from smtp_hooks.policy import Facts, Invite, Sender
 from tokens import keys
 from tokens.keys import KeyRing
@@ -102,7 +102,7 @@ class Trial:
         match verdict:
             case Untouched():
                 return Tried(decision=decision, message=message, sender=sender, recipient=recipient)
-            case Offered(message=changed):
+            case Changed(message=changed):
                 return Tried(decision=decision, message=changed, sender=sender, recipient=recipient)
             case Refused(reply=reply):
                 return Tried(decision=decision, message=None, reply=str(reply), sender=sender, recipient=recipient)

@@ -10,6 +10,10 @@ message, the offer is taken away again. The next hop's reply is the client's.
 
 Doubt means untouched: whatever goes wrong while an offer is being made, the message passes as it came, unless the
 account or the configuration wants it kept back (451).
+
+What the sender wrote for the gateway alone (tags, `tags`) and links that were made for others (`quoted`) do not go on,
+whether there is an offer or not, as far as the message is ours to change. In shadow mode everything is done but the
+last step: nothing is stored, and every message goes on as it came.
 """
 
 from __future__ import annotations
@@ -18,21 +22,25 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from smtp_hooks import mime
+from smtp_hooks import mime, quoted, tags
 from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.mime import Addition, Site, Unsuitable
+from smtp_hooks.mime.model import apply
 from smtp_hooks.numbers import Redactor
+from smtp_hooks.policy import UNTOUCHABLE, Facts, Hide, Pass, PassReason, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.policy import Decision as Ruling
-from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.protocol import Capabilities
+from smtp_hooks.quoted import Quoted
+from smtp_hooks.tags import Wish
 from smtp_hooks.transaction import NextHop, Transaction
 
 log = logging.getLogger(__name__)
 
+THREAD_SHOWS_OFFER = "thread-shows-offer"
 TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be made just now, try again later")
 
 
@@ -55,9 +63,9 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What became of a message. `name` is `offered`, `passed`, `refused` or `fault`; `reason` a stable name."""
+    """What became of a message. `reason` is a stable name; for `shadow`, what would have been decided."""
 
-    name: Literal["offered", "passed", "refused", "fault"]
+    name: Literal["offered", "passed", "refused", "shadow", "fault"]
     reason: str = ""
     offer_id: str = ""
 
@@ -71,6 +79,16 @@ class Offeror:
     redactor: Redactor | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offeree:
+    """What is known of a recipient. `suppressed`: wants no more offers. `number` in E.164, from the account's address
+    book; empty where it is not there."""
+
+    address: str
+    suppressed: bool = False
+    number: str = field(default="", repr=False)
+
+
 class Desk(Protocol):
     """What the pipeline needs of those who know accounts, offers and keys."""
 
@@ -78,11 +96,21 @@ class Desk(Protocol):
     def facts(self) -> Facts:
         """What the policy knows of this gateway."""
 
+    @property
+    def prefix(self) -> str:
+        """What stands before the token in a link of ours."""
+
     async def offeror(self, envelope: Envelope) -> Offeror | None:
         """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
 
-    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
-        """A new offer to that address; storing it begins at once."""
+    async def offeree(self, offeror: Offeror, address: str) -> Offeree:
+        """What is known of a recipient of this account's messages."""
+
+    async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
+        """Those of the texts that are tokens of offers we have."""
+
+    def open(self, offeror: Offeror, offeree: Offeree, message_id: str, wish: Wish) -> Opening:
+        """A new offer to that recipient; storing it begins at once."""
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
@@ -120,15 +148,30 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """The message as it goes on: with the offer, completed, marked and signed. `coupon` is to be withdrawn where it
-    does not go out after all."""
+class Changed:
+    """The message as it goes on: completed, marked and signed, with the offer, or at least without what shall not go
+    on. `coupon`, where there is one, is to be withdrawn if the message does not go out after all."""
 
     message: bytes
-    coupon: Coupon
+    coupon: Coupon | None = None
 
 
-Verdict = Untouched | Refused | Offered
+Verdict = Untouched | Refused | Changed
+_Ruled = tuple[Verdict, Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A message under judgement. `message` is free of what shall not go on, `came` is as it came; `shows_offer`: it
+    quotes an open offer of this account to its only recipient."""
+
+    envelope: Envelope
+    came: bytes
+    message: bytes
+    offeror: Offeror
+    eight_bit: bool
+    site: Site | Unsuitable
+    shows_offer: bool = False
 
 
 class Gate:
@@ -146,15 +189,19 @@ class Gate:
         """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME. Never raises but
         for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
         offeror: Offeror | None = None
+        verdict: Verdict = Untouched()
         try:
             offeror = await self._desk.offeror(envelope)
-            return await self._judge(envelope, message, offeror, eight_bit)
+            verdict, decision = await self._judge(envelope, message, offeror, eight_bit)
         except Exception:
             log.exception("making an offer failed")
-            self._desk.note(Decision(name="fault"))
+            decision = Decision(name="fault")
             if self._on_fault == "tempfail" or (offeror is not None and _must_hide(offeror)):
-                return Refused(TRY_LATER)
-            return Untouched()
+                verdict = Refused(TRY_LATER)
+        if self._desk.facts.shadow:
+            verdict, decision = Untouched(), Decision(name="shadow", reason=decision.reason or decision.name)
+        self._desk.note(decision)
+        return verdict
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out. Never raises."""
@@ -163,35 +210,67 @@ class Gate:
         except Exception:
             log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
 
-    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> Verdict:
+    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> _Ruled:
         desk = self._desk
-        ruling = self._decide(envelope, message, offeror.sender if offeror else None, desk.facts)
-        match ruling:
-            case Refuse(reply=reply):
-                desk.note(Decision(name="refused", reason="policy"))
-                return Refused(reply)
-            case Pass(reason=reason):
-                return self._untouched(message, offeror, reason.value)
-            case Invite(offerees=offerees):
-                pass
-        assert offeror is not None  # nobody's message passes
+        if offeror is None:
+            return Untouched(), _passed(PassReason.NO_ACCOUNT)
+        wish, edits = tags.read(message, offeror.sender.destinations)
+        known = {r.address: await desk.offeree(offeror, r.address) for r in envelope.recipients}
+        suppressed = frozenset(address for address, offeree in known.items() if offeree.suppressed)
+        ruling = self._decide(envelope, message, offeror.sender, desk.facts, wish, suppressed)
+        if isinstance(ruling, Refuse):
+            return Refused(ruling.reply), Decision(name="refused", reason="policy")
+        if isinstance(ruling, Pass) and ruling.reason in UNTOUCHABLE:
+            return _exposed_or(Untouched(), message, offeror, ruling.reason)
+        case = await self._cleaned(envelope, message, apply(message, edits) if edits else message, offeror, eight_bit)
+        if isinstance(ruling, Pass):
+            return self._without_offer(case, ruling.reason)
         if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
-            return self._untouched(message, offeror, "several-recipients")
+            return self._without_offer(case, "several-recipients")
+        if isinstance(case.site, Unsuitable):
+            return self._without_offer(case, case.site.reason)
+        if case.shows_offer and desk.facts.once_in_thread:
+            return self._without_offer(case, THREAD_SHOWS_OFFER)
+        offeree = known[ruling.offerees[0].address]
+        number = tags.callee_for(message, wish, offeree.address) or offeree.number
+        return await self._with_offer(case, case.site, replace(offeree, number=number), wish)
+
+    async def _cleaned(
+        self, envelope: Envelope, came: bytes, message: bytes, offeror: Offeror, eight_bit: bool
+    ) -> _Case:
+        """The case, links that were made for others than its only recipient made worthless."""
+        prefix = self._desk.prefix
         site = mime.locate(message)
+        case = _Case(envelope=envelope, came=came, message=message, offeror=offeror, eight_bit=eight_bit, site=site)
         if isinstance(site, Unsuitable):
-            return self._untouched(message, offeror, site.reason.value)
-        opening = desk.open(offeror, offerees[0].address, message_id(message))
+            return case
+        tokens = quoted.tokens_in(site, prefix)
+        found = await self._desk.quoted(tokens) if tokens else ()
+        only = envelope.recipients[0].address.lower() if len(envelope.recipients) == 1 else ""
+        own = [q for q in found if q.offeree == only]
+        shows_offer = any(q.is_open and q.account_id == offeror.account_id for q in own)
+        others = {q.token for q in found} - {q.token for q in own}
+        if not others:
+            return replace(case, shows_offer=shows_offer)
+        disarmed = quoted.disarm(message, site, prefix, others, eight_bit=eight_bit)
+        if isinstance(disarmed, Unsuitable):
+            return replace(case, site=disarmed)
+        return replace(case, message=disarmed, site=mime.locate(disarmed), shows_offer=shows_offer)
+
+    async def _with_offer(self, case: _Case, site: Site, offeree: Offeree, wish: Wish) -> _Ruled:
+        desk = self._desk
+        if desk.facts.shadow:
+            return self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
+        opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
         try:  # the message is changed and signed while the offer is being stored
-            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit)
+            verdict, decision = self._spliced(case, site, opening.coupon)
             await asyncio.shield(opening.durable)
         except BaseException:
             await self._take_back(opening)
             raise
-        if isinstance(verdict, Offered):
-            desk.note(Decision(name="offered", offer_id=opening.coupon.offer_id))
-        else:
+        if decision.name != "offered":
             await self.withdraw(opening.coupon)
-        return verdict
+        return verdict, decision
 
     async def _take_back(self, opening: Opening) -> None:
         """Once it is stored, if it is: a withdrawal must not come first."""
@@ -201,35 +280,47 @@ class Gate:
             return  # there is nothing to take back
         await self.withdraw(opening.coupon)
 
-    def _spliced(
-        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
-    ) -> Verdict:
-        desk = self._desk
+    def _spliced(self, case: _Case, site: Site, coupon: Coupon) -> _Ruled:
+        desk, offeror = self._desk, case.offeror
         addition = desk.addition(offeror, coupon)
-        spliced = mime.splice(message, site, addition, redactor=offeror.redactor, eight_bit=eight_bit)
+        spliced = mime.splice(case.message, site, addition, redactor=offeror.redactor, eight_bit=case.eight_bit)
         if isinstance(spliced, Unsuitable):
-            return self._untouched(message, offeror, spliced.reason.value)
+            return self._without_offer(case, spliced.reason)
         if spliced.remaining and _must_hide(offeror):
-            return self._exposed(spliced.remaining)
+            return _exposed(spliced.remaining)
         try:
-            finished = desk.finish(spliced.pieces, envelope.reverse_path)
+            finished = desk.finish(spliced.pieces, case.envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
-            return self._untouched(message, offeror, "unsignable")
-        return Offered(message=finished, coupon=coupon)
+            return _exposed_or(Untouched(), case.came, offeror, "unsignable")
+        return Changed(message=finished, coupon=coupon), Decision(name="offered", offer_id=coupon.offer_id)
 
-    def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
-        """A message that is not changed goes as it came, unless it shows a number that must be hidden."""
-        if offeror is not None and _must_hide(offeror) and offeror.redactor is not None:
-            showing = mime.exposed(message, offeror.redactor)
-            if showing:
-                return self._exposed(showing)
-        self._desk.note(Decision(name="passed", reason=reason))
-        return Untouched()
+    def _without_offer(self, case: _Case, reason: str) -> _Ruled:
+        """The message goes as it came, or cleaned where there was something to clean."""
+        verdict: Verdict = Untouched()
+        if case.message is not case.came:
+            try:
+                verdict = Changed(message=self._desk.finish([case.message], case.envelope.reverse_path))
+            except Unsignable as error:
+                log.info("message cannot be signed, so it is not changed: %s", error)
+        return _exposed_or(verdict, case.message, case.offeror, reason)
 
-    def _exposed(self, where: tuple[str, ...]) -> Verdict:
-        self._desk.note(Decision(name="refused", reason="shows-number"))
-        return Refused(refuse_exposed(where).reply)
+
+def _passed(reason: str) -> Decision:
+    return Decision(name="passed", reason=str(reason))
+
+
+def _exposed_or(verdict: Verdict, message: bytes, offeror: Offeror, reason: str) -> _Ruled:
+    """`verdict`, unless the message shows a number that must be hidden."""
+    if _must_hide(offeror) and offeror.redactor is not None:
+        showing = mime.exposed(message, offeror.redactor)
+        if showing:
+            return _exposed(showing)
+    return verdict, _passed(reason)
+
+
+def _exposed(where: tuple[str, ...]) -> _Ruled:
+    return Refused(refuse_exposed(where).reply), Decision(name="refused", reason="shows-number")
 
 
 def _must_hide(offeror: Offeror) -> bool:
@@ -258,9 +349,9 @@ class Offering:
             case Refused(reply=reply):
                 await inner.abort()
                 return reply
-            case Offered(message=changed, coupon=coupon):
+            case Changed(message=changed, coupon=coupon):
                 reply = await inner.data(changed)
-                if not reply.accepted:
+                if coupon is not None and not reply.accepted:
                     await self._gate.withdraw(coupon)
                 return reply
 
