@@ -100,6 +100,10 @@ class Smtp(Section):
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
     on_fault: Literal["pass", "tempfail"] = "pass"
+    several_recipients: Literal["split", "skip"] = "split"
+    """A message that a client hands over for several recipients at once: a copy and an offer for each, or none."""
+    max_copies: int = Field(default=100, ge=1, le=1000)
+    """A message for more recipients goes to all of them as it is."""
 
 
 class Milter(Section):
@@ -118,11 +122,28 @@ class Offer(Section):
     """What each offer is given, and how it looks in a message."""
 
     valid_days: float = Field(default=14, gt=0, le=366)
+    longest_days: float = Field(default=90, gt=0, le=366)
+    """The longest that a sender may ask for."""
     uses: int = Field(default=1, ge=1, le=1000)
     attempts: int = Field(default=10, ge=1, le=100)
     icon: Literal["inline", "remote", "none"] = "inline"
     number_replacement: str = Field(default="", max_length=80)
     """What stands where a number was; empty: words of the account's language."""
+
+
+class Policy(Section):
+    """Which messages get an offer, beyond what each account says of itself."""
+
+    mode: Literal["live", "shadow"] = "live"
+    """`shadow`: everything is decided, logged and counted, and no message is changed."""
+    colleagues: tuple[str, ...] = ()
+    """Domains (with all below them) and addresses of people who are reached without offers."""
+    nobody: tuple[str, ...] = ()
+    """Further addresses that no single person reads, as patterns: `*@tickets.example.org`."""
+    share_percent: float = Field(default=100, ge=0, le=100)
+    share_by: Literal["account", "recipient"] = "account"
+    once_in_thread: bool = True
+    """No second offer where the message quotes an open one of the same sender to the same recipient."""
 
 
 class DkimKey(Section):
@@ -215,6 +236,7 @@ class Config(Section):
     smtp: Smtp = Smtp()
     milter: Milter = Milter()
     offer: Offer = Offer()
+    policy: Policy = Policy()
     dkim: Dkim = Dkim()
     keys: Keys = Keys()
     store: StoreSection = StoreSection()

@@ -18,7 +18,8 @@ from smtp_hooks import dsn
 from smtp_hooks.endpoint import parse_endpoint
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.milter import Milter, MilterSettings
-from smtp_hooks.pipeline import Gate, Offering
+from smtp_hooks.offering import Offering
+from smtp_hooks.pipeline import Gate
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
 from smtp_hooks.split import Notes, SplitSettings, Splitting
@@ -67,9 +68,7 @@ async def smtp(
         yield
 
 
-def _way_out(
-    config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes
-) -> NextHop:
+def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes) -> NextHop:
     """What the server hands messages to: offers made, and copies for several recipients where they are wanted."""
     offering = Offering(relay, gate)
     if config.smtp.several_recipients == "skip":

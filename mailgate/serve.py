@@ -36,7 +36,6 @@ from mailgate.keyfiles import load_ring, read_secret
 from mailgate.metrics import Metrics
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
-from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -168,7 +167,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             now=time.time,
             new_id=gate.new_id,
         )
-        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
+        books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)

@@ -1,8 +1,8 @@
 """A message's way through the gateway: decide, locate, open the offer, splice, sign, hand over.
 
-`Gate.judge` says what becomes of a message, for every way in; `Offering` is the way in by SMTP: it wraps the next hop,
-and to the server it looks like one. Policy, surgery and signature are pure; accounts and offers come in through the
-`Desk`, which somebody else implements. What happens to each message has a name, which `Desk.note` is told.
+`Gate.judge` says what becomes of a message, for every way in (that by SMTP is `offering`). Policy, surgery and
+signature are pure; accounts and offers come in through the `Desk`, which somebody else implements. What happens to each
+message has a name, which `Desk.note` is told.
 
 Order, and why: the decision and the place in the message come before the offer, so that no offer is made for a
 message that cannot carry it; the offer is durable before the message moves on; where the next hop then refuses the
@@ -21,22 +21,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from smtp_hooks import mime, quoted, tags
 from smtp_hooks.dkim import Unsignable
-from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.mime import Addition, Site, Unsuitable
-from smtp_hooks.mime.model import apply
+from smtp_hooks.mime.model import Edit, apply
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.policy import UNTOUCHABLE, Facts, Hide, Pass, PassReason, Refuse, Sender, decide, refuse_exposed
+from smtp_hooks.policy import UNTOUCHABLE, Facts, Hide, Invite, Pass, PassReason, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.policy import Decision as Ruling
-from smtp_hooks.protocol import Capabilities
 from smtp_hooks.quoted import Quoted
 from smtp_hooks.tags import Wish
-from smtp_hooks.transaction import NextHop, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +159,28 @@ _Ruled = tuple[Verdict, Decision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the policy says of a message, and what it was told: the sender's wish, the edits that take its words out,
+    and what is known of the recipients, by address."""
+
+    ruling: Ruling
+    wish: Wish
+    edits: tuple[Edit, ...]
+    known: Mapping[str, Offeree]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """What the next hop takes: 8-bit content, and so many octets (0: any number)."""
+
+    eight_bit: bool
+    size_limit: int
+
+    def takes(self, changed: bytes, came: bytes) -> bool:
+        return not self.size_limit or len(changed) <= self.size_limit or len(came) > self.size_limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """A message under judgement. `message` is free of what shall not go on, `came` is as it came; `shows_offer`: it
     quotes an open offer of this account to its only recipient."""
@@ -169,7 +189,7 @@ class _Case:
     came: bytes
     message: bytes
     offeror: Offeror
-    eight_bit: bool
+    hop: _Hop
     site: Site | Unsuitable
     shows_offer: bool = False
 
@@ -185,14 +205,15 @@ class Gate:
         self._decide = decide
         self._on_fault = on_fault
 
-    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool) -> Verdict:
-        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME. Never raises but
-        for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
+    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool, size_limit: int = 0) -> Verdict:
+        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME; `size_limit` in
+        octets: no more of a message (0: any). Never raises but for cancellation: a fault of our own passes the
+        message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         verdict: Verdict = Untouched()
         try:
             offeror = await self._desk.offeror(envelope)
-            verdict, decision = await self._judge(envelope, message, offeror, eight_bit)
+            verdict, decision = await self._judge(envelope, message, offeror, _Hop(eight_bit, size_limit))
         except Exception:
             log.exception("making an offer failed")
             decision = Decision(name="fault")
@@ -210,38 +231,59 @@ class Gate:
         except Exception:
             log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
 
-    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> _Ruled:
-        desk = self._desk
+    async def copies(self, envelope: Envelope, message: bytes, most: int) -> tuple[Envelope, ...]:
+        """The envelopes of the copies that must differ: one for each who is offered a call, one for all others. A
+        single one where the message goes to all as it is, and where there would be more than `most`. Never raises."""
+        try:
+            offeror = await self._desk.offeror(envelope)
+            asked = await self._asked(envelope, message, offeror) if offeror is not None else None
+            if asked is None or not isinstance(asked.ruling, Invite) or isinstance(mime.locate(message), Unsuitable):
+                return (envelope,)
+            offerees = asked.ruling.offerees
+        except Exception:
+            log.exception("a message cannot be split")  # judge meets the same, and does what is configured
+            return (envelope,)
+        others = tuple(recipient for recipient in envelope.recipients if recipient not in offerees)
+        parts = [(offeree,) for offeree in offerees] + ([others] if others else [])
+        return tuple(replace(envelope, recipients=part) for part in parts) if len(parts) <= most else (envelope,)
+
+    async def _asked(self, envelope: Envelope, message: bytes, offeror: Offeror) -> _Asked:
+        wish, edits = tags.read(message, offeror.sender.destinations)
+        known = {r.address: await self._desk.offeree(offeror, r.address) for r in envelope.recipients}
+        suppressed = frozenset(address for address, offeree in known.items() if offeree.suppressed)
+        ruling = self._decide(envelope, message, offeror.sender, self._desk.facts, wish, suppressed)
+        return _Asked(ruling=ruling, wish=wish, edits=edits, known=known)
+
+    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, hop: _Hop) -> _Ruled:
         if offeror is None:
             return Untouched(), _passed(PassReason.NO_ACCOUNT)
-        wish, edits = tags.read(message, offeror.sender.destinations)
-        known = {r.address: await desk.offeree(offeror, r.address) for r in envelope.recipients}
-        suppressed = frozenset(address for address, offeree in known.items() if offeree.suppressed)
-        ruling = self._decide(envelope, message, offeror.sender, desk.facts, wish, suppressed)
+        asked = await self._asked(envelope, message, offeror)
+        ruling = asked.ruling
         if isinstance(ruling, Refuse):
             return Refused(ruling.reply), Decision(name="refused", reason="policy")
         if isinstance(ruling, Pass) and ruling.reason in UNTOUCHABLE:
             return _exposed_or(Untouched(), message, offeror, ruling.reason)
-        case = await self._cleaned(envelope, message, apply(message, edits) if edits else message, offeror, eight_bit)
+        case = await self._cleaned(envelope, message, asked.edits, offeror, hop)
         if isinstance(ruling, Pass):
             return self._without_offer(case, ruling.reason)
         if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
             return self._without_offer(case, "several-recipients")
         if isinstance(case.site, Unsuitable):
             return self._without_offer(case, case.site.reason)
-        if case.shows_offer and desk.facts.once_in_thread:
+        if case.shows_offer and self._desk.facts.once_in_thread:
             return self._without_offer(case, THREAD_SHOWS_OFFER)
-        offeree = known[ruling.offerees[0].address]
-        number = tags.callee_for(message, wish, offeree.address) or offeree.number
-        return await self._with_offer(case, case.site, replace(offeree, number=number), wish)
+        offeree = asked.known[ruling.offerees[0].address]
+        number = tags.callee_for(message, asked.wish, offeree.address) or offeree.number
+        return await self._with_offer(case, case.site, replace(offeree, number=number), asked.wish)
 
     async def _cleaned(
-        self, envelope: Envelope, came: bytes, message: bytes, offeror: Offeror, eight_bit: bool
+        self, envelope: Envelope, came: bytes, edits: Sequence[Edit], offeror: Offeror, hop: _Hop
     ) -> _Case:
-        """The case, links that were made for others than its only recipient made worthless."""
+        """The case, its edits made, and links that were made for others than its only recipient made worthless."""
         prefix = self._desk.prefix
+        message = apply(came, edits) if edits else came
         site = mime.locate(message)
-        case = _Case(envelope=envelope, came=came, message=message, offeror=offeror, eight_bit=eight_bit, site=site)
+        case = _Case(envelope=envelope, came=came, message=message, offeror=offeror, hop=hop, site=site)
         if isinstance(site, Unsuitable):
             return case
         tokens = quoted.tokens_in(site, prefix)
@@ -252,7 +294,7 @@ class Gate:
         others = {q.token for q in found} - {q.token for q in own}
         if not others:
             return replace(case, shows_offer=shows_offer)
-        disarmed = quoted.disarm(message, site, prefix, others, eight_bit=eight_bit)
+        disarmed = quoted.disarm(message, site, prefix, others, eight_bit=hop.eight_bit)
         if isinstance(disarmed, Unsuitable):
             return replace(case, site=disarmed)
         return replace(case, message=disarmed, site=mime.locate(disarmed), shows_offer=shows_offer)
@@ -283,7 +325,7 @@ class Gate:
     def _spliced(self, case: _Case, site: Site, coupon: Coupon) -> _Ruled:
         desk, offeror = self._desk, case.offeror
         addition = desk.addition(offeror, coupon)
-        spliced = mime.splice(case.message, site, addition, redactor=offeror.redactor, eight_bit=case.eight_bit)
+        spliced = mime.splice(case.message, site, addition, redactor=offeror.redactor, eight_bit=case.hop.eight_bit)
         if isinstance(spliced, Unsuitable):
             return self._without_offer(case, spliced.reason)
         if spliced.remaining and _must_hide(offeror):
@@ -293,6 +335,8 @@ class Gate:
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return _exposed_or(Untouched(), case.came, offeror, "unsignable")
+        if not case.hop.takes(finished, case.came):
+            return self._without_offer(case, "too-large-with-offer")
         return Changed(message=finished, coupon=coupon), Decision(name="offered", offer_id=coupon.offer_id)
 
     def _without_offer(self, case: _Case, reason: str) -> _Ruled:
@@ -300,7 +344,8 @@ class Gate:
         verdict: Verdict = Untouched()
         if case.message is not case.came:
             try:
-                verdict = Changed(message=self._desk.finish([case.message], case.envelope.reverse_path))
+                finished = self._desk.finish([case.message], case.envelope.reverse_path)
+                verdict = Changed(message=finished) if case.hop.takes(finished, case.came) else verdict
             except Unsignable as error:
                 log.info("message cannot be signed, so it is not changed: %s", error)
         return _exposed_or(verdict, case.message, case.offeror, reason)
@@ -325,55 +370,3 @@ def _exposed(where: tuple[str, ...]) -> _Ruled:
 
 def _must_hide(offeror: Offeror) -> bool:
     return offeror.sender.hide is Hide.REQUIRED
-
-
-class Offering:
-    """A next hop that puts an offer into each message that gets one; to the server it looks like any other."""
-
-    def __init__(self, next_hop: NextHop, gate: Gate) -> None:
-        self._next_hop = next_hop
-        self._gate = gate
-
-    async def capabilities(self) -> Capabilities:
-        return await self._next_hop.capabilities()
-
-    async def begin(self, envelope: Envelope) -> Transaction:
-        return _OfferingTransaction(envelope, await self._next_hop.begin(envelope), self)
-
-    async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
-        """Send the message on as the gate says; the reply for the client."""
-        eight_bit = (await self._next_hop.capabilities()).eight_bit
-        match await self._gate.judge(envelope, message, eight_bit=eight_bit):
-            case Untouched():
-                return await inner.data(message)
-            case Refused(reply=reply):
-                await inner.abort()
-                return reply
-            case Changed(message=changed, coupon=coupon):
-                reply = await inner.data(changed)
-                if coupon is not None and not reply.accepted:
-                    await self._gate.withdraw(coupon)
-                return reply
-
-
-class _OfferingTransaction:
-    """Mirrors the client's transaction, and remembers which recipients the next hop has accepted."""
-
-    def __init__(self, envelope: Envelope, inner: Transaction, offering: Offering) -> None:
-        self._envelope = envelope
-        self._inner = inner
-        self._offering = offering
-        self._accepted: list[Recipient] = []
-
-    async def rcpt(self, recipient: Recipient) -> Reply:
-        reply = await self._inner.rcpt(recipient)
-        if reply.accepted:
-            self._accepted.append(recipient)
-        return reply
-
-    async def data(self, message: bytes) -> Reply:
-        envelope = replace(self._envelope, recipients=tuple(self._accepted))
-        return await self._offering.hand_over(envelope, message, self._inner)
-
-    async def abort(self) -> None:
-        await self._inner.abort()

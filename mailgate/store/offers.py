@@ -124,6 +124,16 @@ def suppressed(rows: Rows, sealer: Sealer, channel: Channel) -> bool:
     return rows.one("suppression", digest=sealer.digest(channel.uri)) is not None
 
 
+def suppress_address(rows: Rows, sealer: Sealer, address: str, *, now: float, reason: str) -> None:
+    """Nobody there is offered a call by mail any more."""
+    rows.run("put_suppression", digest=sealer.digest(f"mailto:{address.lower()}"), since=now, reason=reason)
+
+
+def lift(rows: Rows, sealer: Sealer, uri: str) -> bool:
+    """The suppression of `tel:…` or `mailto:…` ends; False where there is none."""
+    return rows.run("delete_suppression", digest=sealer.digest(uri)) == 1
+
+
 def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
     terms = offer.terms
     return {
@@ -142,6 +152,7 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "destination_name": terms.destination_name,
         "destination": sealer.seal(json.dumps([c.uri for c in terms.destination]), f"offers {offer.offer_id}"),
         "offeree_address": terms.offeree_address,
+        "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
     }
@@ -180,6 +191,9 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
                 Channel.parse(uri) for uri in json.loads(sealer.open(row["destination"], f"offers {row['offer_id']}"))
             ),
             offeree_address=row["offeree_address"],
+            offeree=Channel.parse(sealer.open(row["offeree"], f"offeree {row['offer_id']}"))
+            if row["offeree"]
+            else None,
             language=row["language"],
             message_id=row["message_id"],
         ),
@@ -192,6 +206,11 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
     )
+
+
+def _offeree(sealer: Sealer, row: Row) -> Channel | None:
+    sealed = row["offeree"]
+    return None if sealed is None else Channel.parse(sealer.open(sealed, f"offeree {row['offer_id']}"))
 
 
 def _attempt(sealer: Sealer, row: Row) -> Attempt:

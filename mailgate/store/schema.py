@@ -112,3 +112,28 @@ def suppressions(db: Database) -> None:
         not_null={"since", "reason"},
         strict=True,
     )
+
+
+@MIGRATIONS()
+def delivery_notes(db: Database) -> None:
+    """What was delivered where a client was told to try the whole message again (see smtp_hooks/split.py)."""
+    db.table("delivery_notes").create(
+        {"note": int, "key": bytes, "recipient": str, "at": float},
+        pk="note",
+        not_null={"key", "recipient", "at"},
+        strict=True,
+    )
+    db.table("delivery_notes").create_index(["key"])
+
+
+@MIGRATIONS()
+def offerees(db: Database) -> None:
+    """Numbers of offerees that the offeror gives: an address book, and what went into an offer."""
+    db.table("book").create(
+        {"account_id": str, "address": str, "channel": bytes},
+        pk=("account_id", "address"),
+        not_null={"channel"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("offers").add_column("offeree", bytes)

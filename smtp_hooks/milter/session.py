@@ -32,7 +32,7 @@ from smtp_hooks.milter.events import (
 from smtp_hooks.milter.line import Line, PeerGone
 from smtp_hooks.milter.message import Content, differences
 from smtp_hooks.milter.settings import MilterSettings, within
-from smtp_hooks.pipeline import Coupon, Changed, Refused, Untouched, Verdict
+from smtp_hooks.pipeline import Changed, Coupon, Refused, Untouched, Verdict
 
 log = logging.getLogger(__name__)
 
