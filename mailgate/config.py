@@ -182,6 +182,8 @@ class Web(Section):
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the pages in a frame; none by default."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    metrics_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Who may see /metrics, as far as the request comes from there itself."""
 
 
 class Asterisk(Section):

@@ -75,6 +75,7 @@ def web_settings(config: Config) -> WebSettings:
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
+        metrics_networks=config.web.metrics_networks,
     )
 
 
@@ -174,12 +175,13 @@ async def _running(config: Config) -> AsyncIterator[None]:
         clock = asyncio.create_task(_tick(offers, books))
         stack.callback(clock.cancel)
 
-        app = create_app(web_settings(config), offers, _dial(config))
+        metrics = Metrics()
+        app = create_app(web_settings(config), offers, _dial(config), metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
 
-        room = gate.mail_room(config, books=books, ring=ring, metrics=Metrics(), now=time.time)
+        room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         judge = Gate(room, on_fault=config.smtp.on_fault)
         await stack.enter_async_context(intake.milter(config, judge))
         if config.smtp.listen:

@@ -32,6 +32,7 @@ from mailgate.errors import CallRefused
 from mailgate.offers.offer import ENDED, IllegalTransition
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.view import View
+from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
 from mailgate.web.live import Streams
 from mailgate.web.nonce import Nonces, Verdict
@@ -48,8 +49,16 @@ Dial = Callable[[str, str], Channel]
 _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
 
 
-def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callable[[], float] = time.time) -> FastAPI:
-    """The application. `now` gives UNIX seconds. `app.state.streams.close()` ends all live streams."""
+def create_app(
+    settings: WebSettings,
+    offers: Offers,
+    dial: Dial,
+    *,
+    now: Callable[[], float] = time.time,
+    metrics: Callable[[], bytes] = bytes,
+) -> FastAPI:
+    """The application. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
+    `app.state.streams.close()` ends all live streams."""
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
     pages = Pages(settings, nonces, now)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
@@ -85,6 +94,7 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
+            Route("/metrics", Figures(metrics, settings.metrics_networks).show, methods=["GET"]),
         ],
     )
     app.state.streams = accept.streams
