@@ -44,7 +44,7 @@ class Books(Protocol):
     async def account(self, address: str) -> Account | None:
         """The account that writes from this address, if any. Raises MailgateError where nobody can say."""
 
-    async def offeree(self, account_id: str, address: str) -> Offeree:
+    async def offeree(self, account: Account, address: str) -> Offeree:
         """What is known of a recipient of this account's messages."""
 
     async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
@@ -70,6 +70,7 @@ class OwnBooks:
         self._ring = ring
         self._now = now
         self._known: dict[str, Account | None] = {}
+        self._plain: dict[str, bool] = {}
         self._keeping: Gather[Issued] = Gather(offers.keep, linger_s=LINGER_S)
 
     async def account(self, address: str) -> Account | None:
@@ -82,16 +83,33 @@ class OwnBooks:
         except KeyError:
             pass
         if len(self._known) >= REMEMBERED:
-            self._known.clear()
+            self.forget()
         found = self._store.read(lambda rows: accounts.by_address(rows, self._sealer, address))
         self._known[address] = found
         return found
 
-    async def offeree(self, account_id: str, address: str) -> Offeree:
+    def plain_now(self, account: Account) -> bool:
+        """Whether nothing can be known of any recipient: nobody is suppressed, and the address book is empty. Most
+        gateways save a question for each message by it. Remembered as accounts are."""
+        known = self._plain.get(account.account_id)
+        if known is None:
+            known = self._store.read(lambda rows: accounts.knows_nobody(rows, account.account_id))
+            self._plain[account.account_id] = known
+        return known
+
+    async def offeree(self, account: Account, address: str) -> Offeree:
+        return Offeree(address=address) if self.plain_now(account) else self.offeree_now(account.account_id, address)
+
+    def offeree_now(self, account_id: str, address: str) -> Offeree:
+        """What the store says."""
         suppressed, channel = self._store.read(lambda rows: accounts.recipient(rows, self._sealer, account_id, address))
         return Offeree(address=address, suppressed=suppressed, number=channel.address if channel else "")
 
     async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
+        return self.quoted_now(tokens)
+
+    def quoted_now(self, tokens: Sequence[str]) -> Sequence[Quoted]:
+        """The same without waiting."""
         found = (self._quoted(token) for token in tokens[:MOST_QUOTED])
         return [each for each in found if each is not None]
 
@@ -119,3 +137,4 @@ class OwnBooks:
     def forget(self) -> None:
         """Look every account up again."""
         self._known.clear()
+        self._plain.clear()

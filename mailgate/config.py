@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mailgate.errors import ConfigError
@@ -88,22 +88,88 @@ class Gateway(Section):
     language: str = "en"
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _none_if_empty(value: object) -> object:
+    return value or None
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+HostPorts = Annotated[tuple[HostPort, ...], BeforeValidator(_several), Field(min_length=1)]
+
+
+class ServerTls(Section):
+    """STARTTLS for the clients that hand mail over; offered once there is a certificate."""
+
+    cert_file: OptionalPath = None
+    """The chain, our own certificate first (PEM)."""
+    key_file: OptionalPath = None
+    client_ca_file: OptionalPath = None
+    """Whoever hands mail over must show a certificate from one of these."""
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if self.cert_file is None and (self.required or self.client_ca_file):
+            raise ValueError("required and client_ca_file need cert_file and key_file")
+        return self
+
+
+class NextHopTls(Section):
+    """STARTTLS towards the next hop."""
+
+    mode: Literal["none", "opportunistic", "verify"] = "none"
+    ca_file: OptionalPath = None
+    """Who vouches for the next hop's certificate; otherwise the system's own list."""
+    name: str = ""
+    """The name in the certificate, where it is not the host's."""
+
+
+class NextHopAuth(Section):
+    """Our login at the next hop."""
+
+    username: str = ""
+    password_file: OptionalPath = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.username) != (self.password_file is not None):
+            raise ValueError("username and password_file go together")
+        return self
+
+
 class Smtp(Section):
     """Where mail comes in, and where it goes."""
 
     listen: Annotated[str, AfterValidator(_host_port_or_none)] = "127.0.0.1:10025"
     """Empty: no mail is taken by SMTP, only by the milter."""
-    next_hop: HostPort = "127.0.0.1:10026"
+    next_hop: HostPorts = ("127.0.0.1:10026",)
+    """In their order; the first one that answers is taken."""
+    tls: ServerTls = ServerTls()
+    next_hop_tls: NextHopTls = NextHopTls()
+    next_hop_auth: NextHopAuth = NextHopAuth()
     hostname: str = "localhost"
     trusted_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Clients whose envelope senders, XFORWARD and XCLIENT are believed."""
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that take mail; 1: the one that does everything else too."""
     on_fault: Literal["pass", "tempfail"] = "pass"
     several_recipients: Literal["split", "skip"] = "split"
     """A message that a client hands over for several recipients at once: a copy and an offer for each, or none."""
     max_copies: int = Field(default=100, ge=1, le=1000)
     """A message for more recipients goes to all of them as it is."""
+
+    @model_validator(mode="after")
+    def _not_to_itself(self) -> Self:
+        if self.listen in self.next_hop:
+            raise ValueError("next_hop names the address that listen names: every message would go round in circles")
+        return self
 
 
 class Milter(Section):

@@ -12,15 +12,18 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
+from mailgate import smtp_tls
 from mailgate.config import Config
 from mailgate.errors import ConfigError
+from mailgate.keyfiles import read_secret
 from smtp_hooks import dsn
 from smtp_hooks.endpoint import parse_endpoint
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.milter import Milter, MilterSettings
 from smtp_hooks.offering import Offering
 from smtp_hooks.pipeline import Gate
-from smtp_hooks.relay import Relay, RelaySettings
+from smtp_hooks.relay import Login, Relay, RelaySettings
+from smtp_hooks.relay.several import Several
 from smtp_hooks.server import Server, ServerSettings
 from smtp_hooks.split import Notes, SplitSettings, Splitting
 from smtp_hooks.transaction import NextHop
@@ -44,9 +47,7 @@ async def smtp(
     at most (0: as configured). Raises ConfigError."""
     section = config.smtp
     async with contextlib.AsyncExitStack() as stack:
-        relay = Relay(
-            RelaySettings(host=host_of(section.next_hop), port=port_of(section.next_hop), helo=section.hostname)
-        )
+        relay = next_hops(config)
         stack.push_async_callback(relay.close)
         server = Server(
             ServerSettings(
@@ -57,6 +58,8 @@ async def smtp(
                 trusted=section.trusted_networks,
                 size_limit=section.max_message_bytes,
                 connections=connections or section.max_connections,
+                tls=smtp_tls.server(section.tls),
+                tls_required=section.tls.required,
             ),
             _way_out(config, stack, relay, gate, notes),
         )
@@ -66,6 +69,30 @@ async def smtp(
             raise ConfigError(f"smtp.listen: {section.listen} cannot be listened on: {error.strerror}") from error
         stack.push_async_callback(server.stop)
         yield
+
+
+def next_hops(config: Config) -> Several:
+    """Where mail goes on, as configured; raises ConfigError."""
+    smtp = config.smtp
+    auth = smtp.next_hop_auth
+    login = Login(username=auth.username, password=read_secret(auth.password_file)) if auth.password_file else None
+    tls = smtp_tls.next_hop(smtp.next_hop_tls)
+    return Several(
+        [
+            Relay(
+                RelaySettings(
+                    host=host_of(address),
+                    port=port_of(address),
+                    helo=smtp.hostname,
+                    tls=tls,
+                    tls_required=smtp.next_hop_tls.mode == "verify",
+                    tls_name=smtp.next_hop_tls.name,
+                    login=login,
+                )
+            )
+            for address in smtp.next_hop
+        ]
+    )
 
 
 def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes) -> NextHop:

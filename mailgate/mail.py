@@ -63,7 +63,7 @@ class MailRoom:
         return f"{self.settings.public_url}/a/"
 
     async def offeree(self, offeror: Offeror, address: str) -> Offeree:
-        return await self.books.offeree(offeror.account_id, address)
+        return await self.books.offeree(self._known[offeror.account_id][0], address)
 
     async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
         return await self.books.quoted(tokens)

@@ -1,4 +1,5 @@
-"""`serve`: every room is built here, by hand, and handed what it needs. One process, one event loop.
+"""`serve`: every room is built here, by hand, and handed what it needs. One process, one event loop; with
+`[smtp] workers` above 1 mail is taken by processes of their own (`mailgate.workers`), and the rest stays here.
 
 Start: store and keys, Asterisk (calls under way are picked up from what it recorded), pages, and mail last, when
 everything that a message needs is there. Stop, by SIGTERM or SIGINT: mail first (what is in flight finishes), then
@@ -16,7 +17,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -41,6 +42,7 @@ from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
+from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
 
 log = logging.getLogger(__name__)
@@ -172,7 +174,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        clock = asyncio.create_task(_tick(offers, books))
+        forget = [books.forget]
+        clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
         metrics = Metrics()
@@ -184,9 +187,14 @@ async def _running(config: Config) -> AsyncIterator[None]:
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         judge = Gate(room, on_fault=config.smtp.on_fault)
         await stack.enter_async_context(intake.milter(config, judge))
-        if config.smtp.listen:
-            notes = DeliveryNotes(store=store, now=time.time)
+        notes = DeliveryNotes(store=store, now=time.time)
+        if config.smtp.listen and config.smtp.workers == 1:
             await stack.enter_async_context(intake.smtp(config, judge, notes))
+        elif config.smtp.listen:
+            crew = Crew(config, books=books, notes=notes, counts=metrics)
+            stack.push_async_callback(crew.stop)
+            forget.append(crew.forget)
+            await crew.start()
         yield
 
 
@@ -201,13 +209,14 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
     return lambda typed, region: may_dial(typed, region, rules)
 
 
-async def _tick(offers: Offers, books: OwnBooks) -> None:
-    """Once a second, whatever goes wrong."""
+async def _tick(offers: Offers, forget: Sequence[Callable[[], None]]) -> None:
+    """Once a second, whatever goes wrong. `forget` is called when accounts may have changed."""
     while True:
         await asyncio.sleep(TICK_S)
         try:
             if await offers.tick():
-                books.forget()
+                for each in forget:
+                    each()
         except Exception:
             log.exception("the clock's work failed; it is tried again")
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailgate import gate
@@ -130,6 +130,8 @@ def trial(config: Config | None, *, surgery_only: bool = False) -> Iterator[Tria
         books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         room = gate.mail_room(used, books=books, ring=ring, metrics=Metrics(), now=time.time, minting=scratch_ring)
         room.told = heard.append
+        if surgery_only:
+            room.facts = replace(room.facts, shadow=False, once_in_thread=False)
         judge = Gate(room, decide=_everybody if surgery_only else policy.decide, on_fault=used.smtp.on_fault)
         yield Trial(judge, heard, url=used.gateway.public_url + "/", example=config is None)
 

@@ -10,7 +10,7 @@ DECISIONS = {
     "offered": "goes on with an offer",
     "passed": "goes on without an offer",
     "refused": "is refused",
-    "shadow": "goes on as it came, since mode is shadow; else this would count",
+    "shadow": "goes on as it came, since the mode is shadow; what would have been decided",
     "fault": "could not be judged for a fault of the gateway's own",
 }
 

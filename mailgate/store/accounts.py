@@ -55,6 +55,11 @@ def recipient(rows: Rows, sealer: Sealer, account_id: str, address: str) -> tupl
     return bool(row["suppressed"]), _opened(sealer, account_id, folded, row["channel"])
 
 
+def knows_nobody(rows: Rows, account_id: str) -> bool:
+    """Whether `recipient` has nothing to tell, whoever is asked for."""
+    return rows.one("anybody_known", account_id=account_id) == {"known": 0}
+
+
 def book(rows: Rows, sealer: Sealer, account_id: str) -> dict[str, Channel]:
     """The account's address book: how whom it writes to can be called, by address."""
     found = {}

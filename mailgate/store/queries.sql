@@ -44,6 +44,9 @@ SELECT * FROM destinations WHERE account_id = :account_id ORDER BY position;
 SELECT EXISTS (SELECT 1 FROM suppressions WHERE digest = :digest) AS suppressed,
        (SELECT channel FROM book WHERE account_id = :account_id AND address = :address) AS channel;
 
+-- name: anybody_known
+SELECT EXISTS (SELECT 1 FROM suppressions) OR EXISTS (SELECT 1 FROM book WHERE account_id = :account_id) AS known;
+
 -- name: book_of
 SELECT address, channel FROM book WHERE account_id = :account_id ORDER BY address;
 

@@ -28,6 +28,10 @@ class Refusal(Exception):
     """Raised by a script: the reply to give instead of 250, without CRLF. Empty: the connection is cut."""
 
 
+class Slow(Exception):
+    """Raised by a script: the message is taken, which is said after so many seconds."""
+
+
 class Sink(asyncio.Protocol):
     """One connection. `taken` is called for each message, `asked` for each MAIL and RCPT; a Refusal that they raise
     is answered, a ValueError becomes 554."""
@@ -99,6 +103,10 @@ class Sink(asyncio.Protocol):
         content = wire[2:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")
         try:
             self._taken(Taken(self._mail, tuple(self._rcpt), content))
+        except Slow as slow:
+            assert self._transport is not None
+            asyncio.get_running_loop().call_later(slow.args[0], self._transport.write, b"250 2.0.0 taken at last\r\n")
+            return b""
         except Refusal as refusal:
             return self._refuse(refusal)
         except ValueError as error:

@@ -106,7 +106,7 @@ def header_differences(before: Sequence[Field], after: Sequence[Field]) -> list[
             while waiting[place].popleft() != replacement:  # those before it are inserted; order is kept
                 pass
             inserted.discard(replacement)
-            changes.append(ChangeHeader(numbers[i], before[i].name, after[replacement].value))
+            changes.append(ChangeHeader(numbers[i], *after[replacement]))
     changes.reverse()
     return [*changes, *_insertions(after, inserted)]
 

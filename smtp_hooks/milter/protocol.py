@@ -132,6 +132,10 @@ _SILENT: dict[type[Event], Steps] = {
 }
 
 
+_UNREAD = frozenset({b"DH", b"DR", b"DT", b"DL", b"DN", b"DB", b"DU"})
+"""Macros of stages at which none is asked for; Postfix sends some with each header field."""
+
+
 class Conversation:
     """One connection with an MTA, from its first packet to its last. `steps` are those agreed on."""
 
@@ -152,14 +156,15 @@ class Conversation:
             data = self._buffer + data
         events: list[Event] = []
         at, have = 0, len(data)
-        while have - at >= 5:
+        while have - at >= 4:
             size = int.from_bytes(data[at : at + 4], "big")
             if not 1 <= size <= MAX_PACKET:
                 raise ProtocolError(f"a packet of {size} octets")
             end = at + 4 + size
             if end > have:
                 break
-            events.append(self._event(data[at + 4 : at + 5], data[at + 5 : end]))
+            if data[at + 4 : at + 6] not in _UNREAD or self.phase is Phase.NEW:
+                events.append(self._event(data[at + 4 : at + 5], data[at + 5 : end]))
             at = end
         self._buffer = data[at:] if at else data
         return events

@@ -11,9 +11,10 @@ transaction ended), time-outs (one sweep for all sessions instead of a timer for
 line).
 
 Standards: RFC 5321; RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2920 (PIPELINING), 2034 (ENHANCEDSTATUSCODES),
-3461 (DSN); Postfix's XFORWARD and XCLIENT (LOGIN). CHUNKING, VRFY, EXPN, AUTH and STARTTLS are not offered.
+3461 (DSN); Postfix's XFORWARD and XCLIENT (LOGIN). STARTTLS (3207). CHUNKING, VRFY, EXPN and AUTH are
+not offered.
 
-Known limits: a message is held in memory. No STARTTLS yet. Trust is by network address only.
+Known limits: a message is held in memory. Trust is by network address only.
 """
 
 from __future__ import annotations

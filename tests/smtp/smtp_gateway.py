@@ -28,7 +28,8 @@ _ADDRESS = re.compile(r"<([^>]*)>")
 
 class Hop:
     """Takes messages. `at_rcpt` and `after_data`: replies still to be given to an address, one for each time, before
-    it is accepted; the reply "" cuts the connection, and "drop" cuts it after the message was taken."""
+    it is accepted; the reply "" cuts the connection, "drop" cuts it after the message was taken, "slow" takes it and
+    answers after a second."""
 
     def __init__(self) -> None:
         self.taken: list[sink.Taken] = []
@@ -43,8 +44,10 @@ class Hop:
 
     def take(self, message: sink.Taken) -> None:
         replies = [script.pop(0) for a in addresses(message) if (script := self.after_data.get(a))]
-        if not replies or replies[0] == "drop":
+        if not replies or replies[0] in ("drop", "slow"):
             self.taken.append(message)
+        if replies and replies[0] == "slow":
+            raise sink.Slow(1.0)
         if replies:
             raise sink.Refusal(replies[0].removeprefix("drop"))
 

@@ -38,7 +38,7 @@ class Load(threading.Thread):
     def run(self) -> None:
         number = 0
         with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
-            while not self.stopping.wait(0.02):
+            while not self.stopping.wait(0.05):
                 number += 1
                 client.sendmail(ADA, MAILBOXES, letter(f"<{number}@example.org>"))
                 self.acknowledged.add(f"<{number}@example.org>")
