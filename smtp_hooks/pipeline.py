@@ -28,7 +28,7 @@ from typing import Literal, Protocol
 from smtp_hooks import mime, quoted, tags
 from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Reply
-from smtp_hooks.mime import Addition, Site, Unsuitable
+from smtp_hooks.mime import Addition, Reason, Site, Unsuitable
 from smtp_hooks.mime.model import Edit, apply
 from smtp_hooks.numbers import Redactor
 from smtp_hooks.policy import UNTOUCHABLE, Facts, Hide, Invite, Pass, PassReason, Refuse, Sender, decide, refuse_exposed
@@ -38,6 +38,11 @@ from smtp_hooks.tags import Wish
 
 log = logging.getLogger(__name__)
 
+_UNSURE_HEADER = (
+    Reason.MALFORMED_HEADER,
+    Reason.AMBIGUOUS_HEADER,
+    Reason.NO_HEADER_END,
+)  # stays as it is, tags and all
 THREAD_SHOWS_OFFER = "thread-shows-offer"
 TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be made just now, try again later")
 
@@ -285,7 +290,7 @@ class Gate:
         site = mime.locate(message)
         case = _Case(envelope=envelope, came=came, message=message, offeror=offeror, hop=hop, site=site)
         if isinstance(site, Unsuitable):
-            return case
+            return replace(case, message=came) if site.reason in _UNSURE_HEADER else case
         tokens = quoted.tokens_in(site, prefix)
         found = await self._desk.quoted(tokens) if tokens else ()
         only = envelope.recipients[0].address.lower() if len(envelope.recipients) == 1 else ""

@@ -220,6 +220,17 @@ class TestWish:
         assert isinstance(verdict, Changed) and verdict.message.endswith(b"\r\n\r\n" + body.encode())
         assert b"[call]" not in verdict.message
 
+    @pytest.mark.parametrize(
+        ("field", "reason"),
+        [
+            ("no field", "malformed-header"),
+            ("Content-Type: text/plain\r\nContent-Type: text/html", "ambiguous-header"),
+        ],
+    )
+    async def test_where_the_header_is_in_doubt_even_the_tag_stays(self, house: House, field: str, reason: str) -> None:
+        assert await house.judge(letter(field, subject="[call] Drawings")) == Untouched()
+        assert house.said == ("passed", reason)
+
     async def test_nobody_s_message_is_left_alone(self, house: House) -> None:
         assert await house.judge(letter(subject="[call] Drawings"), sender="eve@example.org") == Untouched()
         assert house.said == ("passed", "no-account")
