@@ -197,11 +197,28 @@ class Offer(Section):
     """What each offer is given, and how it looks in a message."""
 
     valid_days: float = Field(default=14, gt=0, le=366)
+    longest_days: float = Field(default=90, gt=0, le=366)
+    """The longest that a sender may ask for."""
     uses: int = Field(default=1, ge=1, le=1000)
     attempts: int = Field(default=10, ge=1, le=100)
     icon: Literal["inline", "remote", "none"] = "inline"
     number_replacement: str = Field(default="", max_length=80)
     """What stands where a number was; empty: words of the account's language."""
+
+
+class Policy(Section):
+    """Which messages get an offer, beyond what each account says of itself."""
+
+    mode: Literal["live", "shadow"] = "live"
+    """`shadow`: everything is decided, logged and counted, and no message is changed."""
+    colleagues: tuple[str, ...] = ()
+    """Domains (with all below them) and addresses of people who are reached without offers."""
+    nobody: tuple[str, ...] = ()
+    """Further addresses that no single person reads, as patterns: `*@tickets.example.org`."""
+    share_percent: float = Field(default=100, ge=0, le=100)
+    share_by: Literal["account", "recipient"] = "account"
+    once_in_thread: bool = True
+    """No second offer where the message quotes an open one of the same sender to the same recipient."""
 
 
 class DkimKey(Section):
@@ -240,6 +257,8 @@ class Web(Section):
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the pages in a frame; none by default."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    metrics_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Who may see /metrics, as far as the request comes from there itself."""
 
 
 class Asterisk(Section):
@@ -301,6 +320,7 @@ class Config(Section):
     smtp: Smtp = Smtp()
     milter: Milter = Milter()
     offer: Offer = Offer()
+    policy: Policy = Policy()
     dkim: Dkim = Dkim()
     keys: Keys = Keys()
     store: StoreSection = StoreSection()

@@ -41,7 +41,6 @@ from mailgate.offers.offer import Offer
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
-from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -84,6 +83,7 @@ def web_settings(config: Config) -> WebSettings:
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
+        metrics_networks=config.web.metrics_networks,
     )
 
 
@@ -176,7 +176,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             now=time.time,
             new_id=gate.new_id,
         )
-        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
+        books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
@@ -184,8 +184,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
+        metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
-        app = create_app(web_settings(config), offers, _dial(config), own=own)
+        app = create_app(web_settings(config), offers, _dial(config), own=own, metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
@@ -195,7 +196,6 @@ async def _running(config: Config) -> AsyncIterator[None]:
         post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
         stack.push_async_callback(_ended, post)
 
-        metrics = Metrics()
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         surgery = Apart()
         stack.push_async_callback(surgery.close)

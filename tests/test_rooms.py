@@ -56,6 +56,7 @@ ROOMS = {
     "smtp_hooks.split": Floor.SERVICE,
     "smtp_hooks.surgery": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
+    "smtp_hooks.offering": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,
     "mailgate.calls.missed": Floor.EDGE,
     "mailgate.calls.speech": Floor.EDGE,

@@ -84,6 +84,7 @@ class Terms:
     destination_name: str
     destination: tuple[Channel, ...] = field(repr=False)
     offeree_address: str
+    offeree: Channel | None = field(default=None, repr=False)  # where the offeror has said how to reach them
     language: str = "en"
     message_id: str = ""
 

@@ -190,6 +190,11 @@ def _sealed_destination(sealer: Sealer, offer: Offer) -> bytes:
     return sealer.seal(json.dumps([c.uri for c in offer.terms.destination]), f"offers {offer.offer_id}")
 
 
+def lift(rows: Rows, sealer: Sealer, uri: str) -> bool:
+    """The suppression of `tel:…` or `mailto:…` ends; False where there is none."""
+    return rows.run("delete_suppression", digest=sealer.digest(uri)) == 1
+
+
 def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
     terms = offer.terms
     return {
@@ -208,6 +213,7 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "destination_name": terms.destination_name,
         "destination": _sealed_destination(sealer, offer),
         "offeree_address": terms.offeree_address,
+        "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
     }
@@ -246,6 +252,9 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
                 Channel.parse(uri) for uri in json.loads(sealer.open(row["destination"], f"offers {row['offer_id']}"))
             ),
             offeree_address=row["offeree_address"],
+            offeree=Channel.parse(sealer.open(row["offeree"], f"offeree {row['offer_id']}"))
+            if row["offeree"]
+            else None,
             language=row["language"],
             message_id=row["message_id"],
         ),
@@ -259,6 +268,11 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         closing=State(row["closing"]) if row["closing"] else None,
         replies=row["replies"],
     )
+
+
+def _offeree(sealer: Sealer, row: Row) -> Channel | None:
+    sealed = row["offeree"]
+    return None if sealed is None else Channel.parse(sealer.open(sealed, f"offeree {row['offer_id']}"))
 
 
 def _attempt(sealer: Sealer, row: Row) -> Attempt:

@@ -41,13 +41,33 @@ SELECT address FROM addresses WHERE account_id = :account_id ORDER BY rowid;
 -- name: destinations_of
 SELECT * FROM destinations WHERE account_id = :account_id ORDER BY position;
 
+-- name: recipient
+SELECT EXISTS (SELECT 1 FROM suppressions WHERE digest = :digest) AS suppressed,
+       (SELECT channel FROM book WHERE account_id = :account_id AND address = :address) AS channel;
+
+-- name: anybody_known
+SELECT EXISTS (SELECT 1 FROM suppressions) OR EXISTS (SELECT 1 FROM book WHERE account_id = :account_id) AS known;
+
+-- name: book_of
+SELECT address, channel FROM book WHERE account_id = :account_id ORDER BY address;
+
+-- name: put_in_book
+INSERT INTO book (account_id, address, channel) VALUES (:account_id, :address, :channel)
+ON CONFLICT (account_id, address) DO UPDATE SET channel = excluded.channel;
+
+-- name: strike_from_book
+DELETE FROM book WHERE account_id = :account_id AND address = :address;
+
+-- name: delete_book
+DELETE FROM book WHERE account_id = :account_id;
+
 -- name: insert_offer
 INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state, version, closing, created_at,
                     expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,
-                    offeree_address, language, message_id, attempt_id)
+                    offeree_address, offeree, language, message_id, attempt_id)
 VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :version, NULL, :created_at,
         :expires_at, :uses_left, :attempts_left, :offeror_name, :destination_name, :destination,
-        :offeree_address, :language, :message_id, NULL);
+        :offeree_address, :offeree, :language, :message_id, NULL);
 
 -- name: swap_offer
 -- Compare and set: no row is changed where another step came first.
@@ -102,6 +122,9 @@ SELECT at, event, state, attempt_id FROM history WHERE offer_id = :offer_id ORDE
 
 -- name: put_suppression
 INSERT INTO suppressions (digest, since, reason) VALUES (:digest, :since, :reason) ON CONFLICT (digest) DO NOTHING;
+
+-- name: delete_suppression
+DELETE FROM suppressions WHERE digest = :digest;
 
 -- name: suppression
 SELECT since, reason FROM suppressions WHERE digest = :digest;

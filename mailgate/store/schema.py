@@ -194,3 +194,16 @@ def delivery_notes(db: Database) -> None:
         strict=True,
     )
     db.table("delivery_notes").create_index(["key"])
+
+
+@MIGRATIONS()
+def offerees(db: Database) -> None:
+    """Numbers of offerees that the offeror gives: an address book, and what went into an offer."""
+    db.table("book").create(
+        {"account_id": str, "address": str, "channel": bytes},
+        pk=("account_id", "address"),
+        not_null={"channel"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("offers").add_column("offeree", bytes)

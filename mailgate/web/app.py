@@ -36,6 +36,7 @@ from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages, Front
+from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
@@ -54,9 +55,16 @@ _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: 
 
 
 def create_app(
-    settings: WebSettings, offers: Offers, dial: Dial, *, own: Own | None = None, now: Callable[[], float] = time.time
+    settings: WebSettings,
+    offers: Offers,
+    dial: Dial,
+    *,
+    own: Own | None = None,
+    now: Callable[[], float] = time.time,
+    metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds.
+    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
+    counters in Prometheus's text format.
 
     `app.state.streams.close()` ends all live streams.
     """
@@ -98,6 +106,7 @@ def create_app(
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
+            Route("/metrics", Figures(metrics, settings.metrics_networks).show, methods=["GET"]),
         ],
     )
     app.state.streams = accept.streams

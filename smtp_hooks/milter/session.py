@@ -32,7 +32,7 @@ from smtp_hooks.milter.events import (
 from smtp_hooks.milter.line import Line, PeerGone
 from smtp_hooks.milter.message import Content, differences
 from smtp_hooks.milter.settings import MilterSettings, within
-from smtp_hooks.pipeline import Coupon, Offered, Refused, Untouched, Verdict
+from smtp_hooks.pipeline import Changed, Coupon, Refused, Untouched, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Session:
             try:
                 message = content.message()
                 verdict = await self._verdict(envelope, content, message)
-                if isinstance(verdict, Offered):
+                if isinstance(verdict, Changed):
                     coupon = verdict.coupon
                 answers = self._answers(verdict, content, message)
             except Exception:
@@ -170,7 +170,7 @@ class Session:
         except Exception:
             log.exception("a message was not judged to its end", extra={"action": "milter-fault"})
             return
-        if isinstance(verdict, Offered):
+        if isinstance(verdict, Changed) and verdict.coupon is not None:
             await self._gate.withdraw(verdict.coupon)
 
     def _answers(self, verdict: Verdict | ReplyWith, content: Content, message: bytes) -> list[Answer]:
@@ -181,7 +181,7 @@ class Session:
                 return [ReplyWith(str(reply))]
             case ReplyWith():
                 return [verdict]
-            case Offered(message=changed):
+            case Changed(message=changed):
                 changes = differences(content.fields, message, changed)
                 if not self._line.leading_space:
                     changes = [_without_space(change) for change in changes]

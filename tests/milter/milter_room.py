@@ -15,9 +15,9 @@ from mailgate.books import OwnBooks
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
-from mailgate.offers.issue import Issuer
+from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.offer import Offer
-from mailgate.offers.service import Offers, Rules
+from mailgate.offers.service import Offers
 from mailgate.store import accounts
 from mailgate.store.database import Store, create
 from mailgate.store.seal import Sealer
@@ -102,7 +102,7 @@ async def make(folder: Path, *, hide: Hide = Hide.BEST_EFFORT, icon: bool = True
             trace_keys=tuple(key.derive("trace") for key in _KEYS.newest_first()),
             own_domains=frozenset({"example.org"}),
         ),
-        books=OwnBooks(offers, account_of),
+        books=OwnBooks(offers, store=store, sealer=sealer, ring=_KEYS, now=lambda: NOW),
         issuer=Issuer(ring=_KEYS, rules=Rules(), now=lambda: NOW, new_id=lambda: f"{next(ids):032x}"),
         signer=Signer([load("example.org", "s", PEM)]),
         metrics=Metrics(),

@@ -29,7 +29,7 @@ from milter_room import Room
 from smtp_hooks.deploy_milter import MilterDeploySettings, render_milter
 from smtp_hooks.endpoint import UnixEndpoint
 from smtp_hooks.milter import Milter, MilterSettings
-from smtp_hooks.pipeline import Offering
+from smtp_hooks.offering import Offering
 from smtp_hooks.relay import Relay, RelaySettings
 from smtp_hooks.server import Server, ServerSettings
 

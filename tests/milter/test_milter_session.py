@@ -23,7 +23,7 @@ from mailgate.accounts.model import Hide
 from smtp_hooks.endpoint import TcpEndpoint, UnixEndpoint
 from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.milter import Milter, MilterSettings
-from smtp_hooks.pipeline import Coupon, Gate, Offered, Verdict
+from smtp_hooks.pipeline import Changed, Coupon, Gate, Verdict
 
 LETTER = (
     b"From: Ada <ada@example.org>\r\nTo: ben@example.net\r\nSubject: ring me at 01 99 00 12 34\r\n"
@@ -211,8 +211,8 @@ class Scripted(Gate):
         verdict = await self._real.judge(envelope, message, eight_bit=eight_bit)
         await self.go.wait()
         if self.spoil:
-            assert isinstance(verdict, Offered)
-            return Offered(message=b"no field\r\n\r\n", coupon=verdict.coupon)
+            assert isinstance(verdict, Changed)
+            return Changed(message=b"no field\r\n\r\n", coupon=verdict.coupon)
         return verdict
 
     async def withdraw(self, coupon: Coupon) -> None:
