@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     PassReason.NOBODY_READS: "no single person reads at this address",
     "several-recipients": "one body goes to several people, and an offer is for one",
     "unsignable": "it could not be signed after the change",
+    "too-large-with-offer": "with the offer it would be larger than the next hop takes",
     "shows-number": "it would still show the account's number, which the account does not allow",
     "policy": "the policy refuses it",
     Reason.SIGNED: "it is signed, which a change would break",
@@ -50,6 +51,7 @@ REASONS: dict[str, str] = {
     Reason.TOO_DEEP: "its parts are nested too deeply",
     Reason.TOO_MANY_PARTS: "it has too many parts",
     Reason.TOO_BIG: "its text or header is too big to be changed",
+    Reason.TOO_COSTLY: "looking into it takes more computing time than one message may have",
 }
 
 
