@@ -60,7 +60,7 @@ class Calls(Protocol):
     async def originate(self, order: CallOrder) -> None:
         """Raises CallFailed (nothing rings, for certain) or OutcomeUnknown."""
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         """End whatever legs the attempt has; False where it is not up. Raises OutcomeUnknown."""
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:

@@ -323,6 +323,7 @@ class Phone(asyncio.DatagramProtocol):
         dialogue: tuple[str, str, str],
         sequence: int,
         extra: tuple[str, ...] = (),
+        body: str = "",
     ) -> None:
         call_id, local, remote = dialogue
         lines = [
@@ -335,9 +336,10 @@ class Phone(asyncio.DatagramProtocol):
             f"CSeq: {sequence} {method}",
             f"Contact: <sip:{self.user}@{self.host}:{self.port}>",
             *extra,
-            "Content-Length: 0",
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
         ]
-        self._put("\r\n".join(lines) + "\r\n\r\n", peer)
+        self._put("\r\n".join(lines) + "\r\n\r\n" + body, peer)
 
     def hang_up(self, call: Call) -> None:
         if call.state != "up":
@@ -356,6 +358,58 @@ class Phone(asyncio.DatagramProtocol):
         call.sequence += 1
         dialogue = (call.call_id, call.local, call.remote)
         self._request("REFER", call.target, call.peer, dialogue, call.sequence, (f"Refer-To: <{to}>",))
+
+    def dial(self, number: str, *, caller: str = "") -> Call:
+        """Call a number at the registrar; `up` tells when it has answered, `over` when that is over."""
+        assert self.registrar
+        host, port = self.registrar
+        user, uri = caller or self.user, f"sip:{number}@{host}:{port}"
+        call = Call(
+            call_id=f"dial{random.getrandbits(48):x}",
+            number=number,
+            invite="",
+            headers={},
+            peer=self.registrar,
+            local=f"<sip:{user}@{self.host}>;tag=d{random.getrandbits(32):x}",
+            remote=f"<{uri}>",
+            target=uri,
+            rtp=Rtp(self.hertz),
+            state="calling",
+        )
+        self.calls.append(call)
+        call.task = asyncio.get_running_loop().create_task(self._place(call))
+        call.task.add_done_callback(lambda t: t.cancelled() or t.exception())
+        return call
+
+    async def _place(self, call: Call) -> None:
+        call.rtp = await Rtp.open(self.hertz, self.host)
+        dialogue = (call.call_id, call.local, call.remote)
+        future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pending[(call.call_id, "1 INVITE")] = future
+        self._request("INVITE", call.target, call.peer, dialogue, 1, body=self._sdp(call))
+        code, headers = await future
+        call.remote = headers["to"][0]
+        if code >= 300:
+            self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
+            self._finish(call, f"refused {code}")
+            return
+        call.target = _between(headers["contact"][0], r"<([^>]*)>")
+        self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
+        call.state = "up"
+        call.invite = next(
+            m for _, way, m in reversed(self.wire) if way == "in" and call.call_id in m and "m=audio" in m
+        )
+        self._talk(call)
+        call.up.set()
+
+    async def ask(self, method: str, uri: str, timeout_s: float = 5.0) -> int:
+        """A request of a stranger, outside of any dialogue, without an offer of audio; the final status code."""
+        assert self.registrar
+        call_id, me = f"ask{random.getrandbits(48):x}", f"<sip:{self.user}@{self.host}>"
+        future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pending[(call_id, f"1 {method}")] = future
+        self._request(method, uri, self.registrar, (call_id, f"{me};tag=a1", f"<{uri}>"), 1)
+        return (await asyncio.wait_for(future, timeout_s))[0]
 
     async def register(self, expires_s: int = 300) -> int:
         """Register with the registrar; the final status code. 0 seconds take the registration away."""
