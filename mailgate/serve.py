@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import uvloop
 
 from mailgate.calls import announcements, plan
-from mailgate.calls.asterisk import Asterisk
+from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
@@ -39,7 +39,7 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
-from mailgate.web.settings import WebSettings
+from mailgate.web.settings import TalkSettings, WebSettings
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
 from smtp_hooks.pipeline import Gate, Offering
@@ -63,6 +63,8 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         secret=read_secret(config.asterisk.secret_file),
         trunk=config.asterisk.trunk,
         outbound=config.asterisk.sip_outbound,
+        websocket=config.asterisk.websocket if config.web.browser_calls else "",
+        relay_address=config.asterisk.relay_address,
     )
 
 
@@ -78,7 +80,20 @@ def web_settings(config: Config) -> WebSettings:
         allow_sip=dialling.sip_users or bool(dialling.sip_domains),
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
+        talk=talk_settings(config),
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
+    )
+
+
+def talk_settings(config: Config) -> TalkSettings | None:
+    """Calls from the page as configured, None where there are none; raises ConfigError."""
+    if not config.web.browser_calls:
+        return None
+    return TalkSettings(
+        asterisk=config.asterisk.websocket,
+        relay_address=config.asterisk.relay_address,
+        ice_servers=config.web.ice_servers,
+        turn_secret=read_secret(config.web.turn_secret_file) if config.web.turn_secret_file else "",
     )
 
 
@@ -159,7 +174,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
         async def connected() -> None:
             await offers.settle()
 
-        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected)
+        async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
+            return await offers.dialled_in(pin, caller, channel)
+
+        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
         desk = _CallDesk(
             asterisk,
             Speech(speech_settings(config)),
@@ -174,7 +192,12 @@ async def _running(config: Config) -> AsyncIterator[None]:
             store=store,
             sealer=sealer,
             ring=load_ring(config.keys.token_file),
-            rules=Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts),
+            rules=Rules(
+                valid_s=rules.valid_days * 86400,
+                uses=rules.uses,
+                attempts=rules.attempts,
+                pin_digits=config.call.pin_digits if config.call.dial_in else 0,
+            ),
             own_number=config.gateway.number,
             calls=asterisk,
             prepare=desk.prepare,

@@ -39,6 +39,7 @@ ROOMS = {
     "mailgate.store": Floor.STORE,
     "mailgate.offers.service": Floor.SERVICE,
     "mailgate.offers.watch": Floor.SERVICE,
+    "mailgate.offers.pins": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "mailgate.calls.asterisk": Floor.EDGE,

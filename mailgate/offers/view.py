@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.offer import IN_CALL, Offer, State
@@ -13,6 +13,7 @@ class View:
     """An offer without any number or address. Times are UNIX seconds, None where it has not come to that.
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now.
+    `pin` is for who dials in, empty where nobody can.
     """
 
     offer_id: str
@@ -32,9 +33,10 @@ class View:
     bridged_at: float | None = None
     ended_at: float | None = None
     bridged_s: float = 0.0
+    pin: str = field(default="", repr=False)
 
 
-def view(offer: Offer, now: float) -> View:
+def view(offer: Offer, now: float, pin: str = "") -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     overdue = offer.state is State.OPEN and now >= offer.expires_at
     attempt = offer.attempt
@@ -56,4 +58,5 @@ def view(offer: Offer, now: float) -> View:
         bridged_at=attempt.bridged_at if attempt else None,
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
+        pin=pin if offer.state is State.OPEN and not overdue else "",
     )

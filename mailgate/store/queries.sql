@@ -104,3 +104,16 @@ INSERT INTO suppressions (digest, since, reason) VALUES (:digest, :since, :reaso
 
 -- name: suppression
 SELECT since, reason FROM suppressions WHERE digest = :digest;
+
+-- name: put_pin
+-- A PIN passes to another offer once that which had it has ended.
+INSERT INTO pins (digest, offer_id, key_id, generation) VALUES (:digest, :offer_id, :key_id, :generation)
+ON CONFLICT (digest) DO UPDATE
+SET offer_id = excluded.offer_id, key_id = excluded.key_id, generation = excluded.generation;
+
+-- name: offer_id_of_pin
+SELECT offer_id FROM pins JOIN offers USING (offer_id)
+WHERE digest = :digest AND state NOT IN (SELECT value FROM json_each(:ended));
+
+-- name: pin_of_offer
+SELECT key_id, generation FROM pins WHERE offer_id = :offer_id;

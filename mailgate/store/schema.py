@@ -112,3 +112,14 @@ def suppressions(db: Database) -> None:
         not_null={"since", "reason"},
         strict=True,
     )
+
+
+@MIGRATIONS()
+def pins(db: Database) -> None:
+    db.table("pins").create(
+        {"digest": bytes, "offer_id": str, "key_id": str, "generation": int},
+        pk="digest",
+        not_null={"offer_id", "key_id", "generation"},
+        strict=True,
+    )
+    db.table("pins").create_index(["offer_id"])

@@ -3,6 +3,7 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
+    POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
 A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
@@ -15,6 +16,7 @@ nonce, 422 for a number that cannot be called, 413 for a body over 8 KiB; each a
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -25,7 +27,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
@@ -38,6 +40,8 @@ from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
+from mailgate.web.sip_relay import SipRelay
+from mailgate.web.talk import Talk
 from tokens.errors import TokenError
 
 log = logging.getLogger(__name__)
@@ -49,7 +53,7 @@ _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: 
 
 
 def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callable[[], float] = time.time) -> FastAPI:
-    """The application. `now` gives UNIX seconds. `app.state.streams.close()` ends all live streams."""
+    """The application. `now` gives UNIX seconds. `app.state.close()` ends all that would last."""
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
     pages = Pages(settings, nonces, now)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
@@ -70,6 +74,21 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
         status = error.status_code if isinstance(error, HTTPException) else 500
         return accept.plain("method" if status == 405 else "not_found", status, request.headers)
 
+    talk_routes: list[BaseRoute] = []
+    relay: SipRelay | None = None
+    if pages.talks and settings.talk:
+        relay = SipRelay(settings.talk, offers, settings.origin)
+        talk = Talk(settings.talk, offers, pages, nonces, new_nonce=lambda: secrets.token_hex(16), now=now)
+        talk_routes = [
+            Route("/a/{token}/talk", talk.press, methods=["POST"]),
+            WebSocketRoute("/a/{token}/sip", relay.serve),
+        ]
+
+    def close() -> None:
+        accept.streams.close()
+        if relay:
+            relay.close()
+
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -82,12 +101,14 @@ def create_app(settings: WebSettings, offers: Offers, dial: Dial, *, now: Callab
             Route("/a/{token}/call", accept.press, methods=["POST"]),
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
+            *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
         ],
     )
     app.state.streams = accept.streams
+    app.state.close = close
     app.add_middleware(
         Guard,
         frame_ancestors=settings.frame_ancestors,
@@ -216,7 +237,9 @@ class _AcceptPage:
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(
-            self._pages.offer(token, view, reader, form), status_code=status, headers={"Vary": "Accept-Language"}
+            self._pages.offer(token, view, reader, form),
+            status_code=status,
+            headers={"Vary": "Accept-Language", **self._pages.headers},
         )
 
     def _to_page(self, token: str) -> Response:

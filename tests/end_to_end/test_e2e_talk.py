@@ -1,0 +1,196 @@
+"""Talking from the page, and dialling in: Chromium with a microphone, a telephone with a PIN, and Ada at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from e2e_hidden import shows
+from e2e_world import Visitor, invited, link_to, reset
+from lab.browser import chromium, with_voice
+from lab.phone import Answer, Call
+from lab.webphone import page as bare_page
+from lab.world import ADA_NUMBER, BEN_NUMBER, HOST, SHOWN_NUMBER, VOICES, World
+from playwright.async_api import Browser, Page, expect
+from websockets.exceptions import InvalidStatus
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PRESS = Answer(press=((0.6, "1"),))
+PLAIN_SOUND = """
+const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = (wanted) => real({ audio: { ...wanted.audio, echoCancellation: false,
+  noiseSuppression: false, autoGainControl: false } });
+"""  # a tone is what noise suppression suppresses
+HEARD = """async () => {
+  const context = new AudioContext(), analyser = context.createAnalyser();
+  analyser.fftSize = 8192;
+  context.createMediaStreamSource(document.getElementById("talk-far").srcObject).connect(analyser);
+  await new Promise((done) => setTimeout(done, 500));
+  const found = new Float32Array(analyser.frequencyBinCount);
+  analyser.getFloatFrequencyData(found);
+  const loudest = found.indexOf(Math.max(...found)), hertz = loudest * context.sampleRate / analyser.fftSize;
+  context.close();
+  return found[loudest] > -60 ? hertz : 0;
+}"""
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(one_world: World) -> World:
+    world = reset(one_world)
+    world.network.plan = {ADA_NUMBER: PRESS}
+    world.phones["ada"].plan = {"ada": PRESS}
+    return world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with chromium(*with_voice(VOICES["ben"], tmp_path)) as browser:
+        yield browser
+
+
+async def begin(browser: Browser, link: str) -> Page:
+    """The page, and on it the presses up to the call."""
+    context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    await context.add_init_script(PLAIN_SOUND)
+    page = await context.new_page()
+    await page.goto(link)
+    await page.get_by_role("button", name="Talk from this page").click()
+    await expect(page.get_by_label("Microphone")).to_be_visible()
+    await page.get_by_role("button", name="Call Ada Lovelace now").click()
+    return page
+
+
+async def hear_each_other(page: Page, ada: Call) -> None:
+    heard = 0.0
+    for _ in range(40):
+        await asyncio.sleep(0.2)
+        heard = await page.evaluate(HEARD)
+        if abs(heard - VOICES["ada"]) < 15 and ada.rtp.tones(VOICES["ben"])[VOICES["ben"]] > 0.8:
+            return
+    raise AssertionError(f"they do not hear each other: {heard} {ada.rtp.tones(*VOICES.values())}")
+
+
+@pytest.mark.parametrize("destination", ["tel", "sip"])
+async def test_a_page_talks_with_the_destination(world: World, browser: Browser, destination: str) -> None:
+    link = await link_to(world, sender="countess@example.org" if destination == "sip" else "ada@example.org")
+    page = await begin(browser, link)
+    frames: list[str] = []
+    ada = await (world.network.call(ADA_NUMBER) if destination == "tel" else world.phones["ada"].call("ada"))
+    assert SHOWN_NUMBER in ada.caller_id
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+    await hear_each_other(page, ada)
+    assert await page.locator("#talk-level").evaluate("meter => meter.value") > 0.1
+    await page.get_by_role("button", name="Mute").click()
+    await asyncio.sleep(0.8)
+    ada.rtp.forget()
+    await asyncio.sleep(0.5)
+    assert ada.rtp.tones(VOICES["ben"])[VOICES["ben"]] < 0.3
+    await page.get_by_role("button", name="Mute").click()
+    await page.get_by_text("Keypad").click()
+    await page.get_by_role("button", name="5", exact=True).click()
+    await hear_each_other(page, ada)
+    assert "5" in ada.rtp.keys_heard
+    await page.get_by_role("button", name="Hang up").click()
+    await asyncio.wait_for(ada.over.wait(), 1)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended", timeout=5_000)
+    assert not [text for text in (*frames, await page.content()) if shows(text, ADA_NUMBER)]
+
+
+async def test_the_other_side_hangs_up(world: World, browser: Browser) -> None:
+    page = await begin(browser, await link_to(world))
+    ada = await world.network.call(ADA_NUMBER)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+    world.network.hang_up(ada)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended", timeout=5_000)
+    await expect(page.locator("#talk-say")).to_have_text("The call has ended.")
+
+
+async def test_a_page_that_goes_away_ends_the_call(world: World, browser: Browser) -> None:
+    page = await begin(browser, await link_to(world))
+    ada = await world.network.call(ADA_NUMBER)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+    left_at = time.monotonic()
+    await page.goto("about:blank")
+    await asyncio.wait_for(ada.over.wait(), 5)
+    assert time.monotonic() - left_at < 2  # sooner than the relay's grace: the page said so itself
+
+
+async def test_a_browser_that_is_killed_lets_the_destination_go(world: World, tmp_path: Path) -> None:
+    async with chromium(*with_voice(VOICES["ben"], tmp_path)) as browser:
+        page = await begin(browser, await link_to(world))
+        ada = await world.network.call(ADA_NUMBER)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+        session = await browser.new_browser_cdp_session()
+        await session.send("Browser.crash") if False else await _crash(session)
+        await asyncio.wait_for(ada.over.wait(), 5)
+
+
+async def _crash(session: object) -> None:
+    with pytest.raises(Exception):  # noqa: B017 (the answer never comes)
+        await asyncio.wait_for(session.send("Browser.crash"), 0.5)  # type: ignore[attr-defined]
+
+
+async def test_a_connection_that_drops_comes_back(world: World, browser: Browser) -> None:
+    page = await begin(browser, await link_to(world))
+    ada = await world.network.call(ADA_NUMBER)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+    await page.context.set_offline(True)
+    await asyncio.sleep(0.3)
+    await page.context.set_offline(False)
+    await hear_each_other(page, ada)
+    await asyncio.sleep(4)
+    assert ada.state == "up"
+    world.network.hang_up(ada)
+    await expect(page.locator("#talk-say")).to_have_text("The call has ended.", timeout=5_000)
+
+
+async def test_the_relay_serves_this_call_and_this_page_alone(world: World, http: Visitor, browser: Browser) -> None:
+    link = await link_to(world)
+    posted = await http.post(f"{link}/talk", nonce=await http.nonce(link))
+    assert posted.status_code == 403  # every field that the page holds, and no proof of a press
+    page = await begin(browser, link)
+    async with page.expect_websocket() if False else asyncio.timeout(10):
+        await world.network.call(ADA_NUMBER)
+    origin, address = world.gateway.url, link.replace("http", "ws", 1) + "/sip"
+    for wrong, source in ((f"{address}?call={'0' * 32}", origin), (address, origin), (address, "http://elsewhere")):
+        with pytest.raises(InvalidStatus):
+            async with bare_page(wrong, origin=source, source=HOST):
+                pass
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended", timeout=5_000)
+
+
+@pytest.mark.claim("T9")
+async def test_a_pin_leads_to_the_destination(world: World, http: Visitor) -> None:
+    link = await link_to(world)
+    page = (await http.get(link)).text
+    pin = re.search(r'class="pin"[^>]*>([0-9 ]+)<', page)
+    assert pin is not None
+    assert world.asterisk is not None
+    world.network.registrar = (HOST, world.sip_port)
+    caller = world.network.dial(SHOWN_NUMBER, caller=BEN_NUMBER)
+    await asyncio.wait_for(caller.up.wait(), 5)
+    caller.rtp.hertz = VOICES["ben"]
+    await asyncio.sleep(0.5)
+    caller.rtp.press(pin[1].replace(" ", ""))
+    ada = await world.network.call(ADA_NUMBER, timeout_s=15)
+    assert SHOWN_NUMBER in ada.caller_id and not shows(ada.invite, BEN_NUMBER)
+    await http.sees(link, "You are connected")
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        to_ben, to_ada = caller.rtp.tones(VOICES["ada"]), ada.rtp.tones(VOICES["ben"])
+        if to_ben[VOICES["ada"]] > 0.8 and to_ada[VOICES["ben"]] > 0.8:
+            break
+    else:
+        raise AssertionError(f"they do not hear each other: {to_ben} {to_ada}")
+    world.network.hang_up(caller)
+    await http.sees(link, "The call has ended")
+    assert invited(world, ADA_NUMBER) == 1
+    own = [m for _, _, m in world.network.wire if caller.call_id in m]
+    assert own and not [m for m in own if shows(m, ADA_NUMBER)]
