@@ -25,7 +25,7 @@ import uvloop
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.dialling import DiallingRules, may_dial
-from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
+from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
@@ -128,7 +128,8 @@ class _CallDesk:
         assert attempt is not None
         language = announcements.spoken_language(terms.language)
         first, second, leg2 = await asyncio.gather(
-            self._say(announcements.to_offeree(terms), language),
+            # who has called in is not asked for a key, so there is nothing to say to them
+            self._say("" if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), language),
             self._say(announcements.to_destination(terms), language),
             self._way(terms.destination),
         )
@@ -136,7 +137,7 @@ class _CallDesk:
 
     async def _say(self, text: str, language: str) -> str:
         """The sound file without extension; empty, for the built-in prompt, where there is none."""
-        return str(await self.speech.render(text, language) or "")
+        return str(await self.speech.render(text, language) or "") if text else ""
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""

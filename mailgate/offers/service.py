@@ -314,7 +314,9 @@ class Offers:
         match effect:
             case PlaceCall():
                 self._placing.add(effect.attempt_id)
-                self._spawn(self._place(offer, effect.attempt_id))
+                placing = self._spawn(self._place(offer, effect.attempt_id))
+                if offer.attempt and offer.attempt.leg1.kind is Kind.BROWSER:
+                    await asyncio.wait([placing])  # the page calls as soon as it is told: its order is there by then
             case HangUp():
                 self._spawn(self._hang_up(effect.attempt_id))
             case Suppress(channel=channel):
@@ -362,10 +364,11 @@ class Offers:
         except MailgateError as error:
             log.warning("call could not be hung up: %s", error, extra={"attempt": attempt_id})
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # a task that nobody holds may be collected before it is done
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """Wait for orders under way to reach Asterisk; calls go on there."""
