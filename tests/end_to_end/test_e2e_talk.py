@@ -17,7 +17,7 @@ from lab.browser import chromium, with_voice
 from lab.phone import Answer, Call
 from lab.webphone import page as bare_page
 from lab.world import ADA_NUMBER, BEN_NUMBER, HOST, SHOWN_NUMBER, VOICES, World
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocket, expect
 from playwright.async_api import Error as PlaywrightError
 from websockets.exceptions import InvalidStatus
 
@@ -56,13 +56,18 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         yield browser
 
 
+def watch(socket: WebSocket, frames: list[str]) -> None:
+    frames.append(socket.url)
+    socket.on("framereceived", lambda frame: frames.append(str(frame)))
+
+
 async def begin(browser: Browser, link: str, frames: list[str] | None = None) -> Page:
-    """The page, and on it the presses up to the call; `frames` takes what comes by WebSocket."""
+    """The page, and on it the presses up to the call; `frames` takes the address of its WebSocket and what comes by it."""
     context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
     await context.add_init_script(PLAIN_SOUND)
     page = await context.new_page()
     if frames is not None:
-        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
+        page.on("websocket", lambda socket: watch(socket, frames))
     await page.goto(link)
     await page.get_by_role("button", name="Talk from this page").click()
     await expect(page.get_by_label("Microphone")).to_be_visible()
@@ -155,15 +160,34 @@ async def test_the_relay_serves_this_call_and_this_page_alone(world: World, http
     link = await link_to(world)
     posted = await http.post(f"{link}/talk", nonce=await http.nonce(link))
     assert posted.status_code == 403  # every field that the page holds, and no proof of a press
-    page = await begin(browser, link)
-    await world.network.call(ADA_NUMBER)
-    origin, address = world.gateway.url, link.replace("http", "ws", 1) + "/sip"
-    for wrong, source in ((f"{address}?call={'0' * 32}", origin), (address, origin), (address, "http://elsewhere")):
+    frames: list[str] = []
+    page = await begin(browser, link, frames)
+    ada = await world.network.call(ADA_NUMBER)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
+    right, origin = frames[0], world.gateway.url
+    wrong_nonce = right[:-32] + "0" * 32
+    for url, source in ((wrong_nonce, origin), (right.partition("?")[0], origin), (right, "http://elsewhere")):
         with pytest.raises(InvalidStatus):
-            async with bare_page(wrong, origin=source, source=HOST):
+            async with bare_page(url, origin=source, source=HOST):
                 pass
+    async with bare_page(right, origin=origin, source=HOST) as second:
+        assert (await second.invite(f"call{right[-32:]}"))[0] == 403  # used already
+    for frame in ("REGISTER sip:ada@x SIP/2.0\r\n\r\n", "INVITE " + "x" * 17_000):
+        async with bare_page(right, origin=origin, source=HOST) as second:
+            await second.socket.send(frame)
+            await asyncio.wait_for(second.socket.wait_closed(), 2)
+            assert not second.received
+    assert ada.state == "up"
     await page.get_by_role("button", name="Hang up").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended", timeout=5_000)
+    for _ in range(30):  # the attempt is over, and so is the relay's service to it
+        with contextlib.suppress(InvalidStatus):
+            async with bare_page(right, origin=origin, source=HOST):
+                await asyncio.sleep(0.1)
+            continue
+        break
+    else:
+        raise AssertionError("the relay still serves a call that is over")
 
 
 @pytest.mark.claim("T9")
