@@ -47,9 +47,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int) -> Iterator[subprocess.Popen[str]]:
+def running(
+    command: list[str], port: int, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A process that listens on the port; ended at the end."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -64,7 +66,7 @@ def running(command: list[str], port: int) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def cpu_s(pid: int) -> float:
@@ -136,7 +138,7 @@ def measure(options: argparse.Namespace, name: str) -> Figure:
             through = load(listen, size, messages, options.connections, shape=options.shape)
             cpu_ms = (cpu_s(gateway.pid) - before) * 1000 / messages
         taker.terminate()
-        seen = json.loads(taker.communicate(timeout=20)[0])
+        seen = json.loads(taker.communicate(timeout=120)[0])
     everything = messages + max(20, messages // 20)
     expected = {"taken": everything, "wrong": 0, "matches": everything if options.match else 0}
     if seen != expected or through["sent"] != messages:
@@ -158,7 +160,9 @@ def main() -> None:
     parser.add_argument("--keep", help="folder for the messages as the next hop got them")
     parser.add_argument("--profile", help="file for cProfile's figures of the built-in gateway; slows it down")
     parser.add_argument("--connections", type=int, default=10)
-    parser.add_argument("--shape", choices=["text", "attachment"], default="text", help="see bench/mail_load.py")
+    parser.add_argument(
+        "--shape", choices=["text", "attachment", "html"], default="text", help="see bench/mail_load.py"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
     parser.add_argument("--size", choices=SIZES, action="append", help="all by default")
     options = parser.parse_args()

@@ -23,7 +23,8 @@ _TEXT = 2048  # octets of text before an attachment
 class Message:
     """A message of the wanted size; number and a line of its own make each one different.
 
-    The shape `text` is one text/plain; `attachment` is a short text and one attachment that is the rest.
+    The shape `text` is one text/plain; `attachment` is a short text and one attachment that is the rest; `html` is one
+    text/html, a newsletter of tables and paragraphs.
     """
 
     def __init__(self, size: int, shape: str = "text") -> None:
@@ -41,6 +42,9 @@ class Message:
                 b'Content-Disposition: attachment; filename="a.bin"\r\n\r\n'
             )
             closing, lines = b"\r\n--=_bench--", lines[words:]
+        if shape == "html":
+            self._kind, self._first = b"text/html; charset=utf-8", b"<!DOCTYPE html><html><body>\r\n"
+            lines, closing = _newsletter(size - 600), b"</body></html>"
         self._body = opening + b"\r\n".join(lines) + closing + b"\r\n"
 
     def parts(self, number: int) -> list[bytes]:
@@ -53,6 +57,46 @@ class Message:
             b"Content-Type: %s\r\nX-Bench: %d %d"
         ) % (number, number, self._kind, number, checksum)
         return [head, first, self._body, b".\r\n"]
+
+
+def _newsletter(size: int) -> list[bytes]:
+    """Lines of HTML as mail programs write it: tables with inline styles, links, entities, images, paragraphs."""
+    dice = random.Random(size)
+    words = [
+        "Grace",
+        "Ada",
+        "engine",
+        "notes",
+        "&amp;",
+        "table",
+        "of",
+        "calls",
+        "meeting",
+        "on",
+        "Thursday",
+        "at",
+        "noon",
+        "see",
+        "the",
+        "page",
+        "below",
+        "for",
+        "more",
+    ]
+    lines: list[bytes] = []
+    length = 0
+    while length < size:
+        text = " ".join(dice.choices(words, k=9))
+        block = (
+            '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr>\r\n'
+            '<td style="padding:12px 24px;font-family:Arial,Helvetica,sans-serif;font-size:14px;color:#333333">\r\n'
+            f'<p style="margin:0 0 12px 0">{text}</p>\r\n'
+            f'<a href="https://news.example.org/item/{dice.randrange(10**6)}?utm_source=mail&amp;n=1">{text[:30]}</a>\r\n'
+            '<img src="https://news.example.org/i.png" width="600" height="120" alt=""><br>\r\n</td></tr></table>'
+        )
+        lines.append(block.encode())
+        length += len(block) + 2
+    return lines
 
 
 class Sender(asyncio.Protocol):
@@ -116,7 +160,7 @@ async def main() -> None:
     parser.add_argument("--messages", type=int, required=True)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--connections", type=int, default=10)
-    parser.add_argument("--shape", choices=["text", "attachment"], default="text")
+    parser.add_argument("--shape", choices=["text", "attachment", "html"], default="text")
     options = parser.parse_args()
     host, _, port = options.to.rpartition(":")
     loop = asyncio.get_running_loop()

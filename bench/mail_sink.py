@@ -30,9 +30,10 @@ class Counter:
         self.numbers: set[int] = set()
         self.wrong = 0
         self.matches: set[bytes] = set()
+        self.kept: dict[int, bytes] = {}
         self._exact = exact
         self._match = re.compile(match.encode()) if match else None
-        self._keep = keep
+        self._keep = keep or match
 
     def take(self, taken: sink.Taken) -> None:
         content = taken.content
@@ -44,10 +45,16 @@ class Counter:
             self.wrong += 1
             raise ValueError("damaged")
         self.numbers.add(int(mark[1]))
-        if self._match is not None:
-            self.matches.update(self._match.findall(content))
-        if self._keep is not None:
-            (self._keep / f"{mark[1].decode()}.eml").write_bytes(content)
+        if self._keep:
+            self.kept[int(mark[1])] = content
+
+    def look(self, folder: Path | None) -> None:
+        """What would take time from who is measured: matches are looked for, and messages written."""
+        for number, content in self.kept.items():
+            if self._match is not None:
+                self.matches.update(self._match.findall(content))
+            if folder is not None:
+                (folder / f"{number}.eml").write_bytes(content)
 
 
 async def main() -> None:
@@ -63,6 +70,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     await stopped.wait()
     server.close()
+    counter.look(options.keep)
     print(json.dumps({"taken": len(counter.numbers), "wrong": counter.wrong, "matches": len(counter.matches)}))
 
 

@@ -11,9 +11,11 @@ messages sent. Signatures are verified by dkimpy on every message at the next ho
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -34,7 +36,6 @@ def serve(folder: Path, listen: str, next_hop: str) -> None:
     """Become `mailgate serve` on these addresses."""
     gateway = Gateway(folder, ami_port=1, next_hop_port=1)
     gateway.configure("smtp", listen=listen, next_hop=next_hop)
-    gateway.configure("log", level="warning")
     gateway.configure("web", listen="127.0.0.1:0")
     os.execv(sys.executable, [sys.executable, "-m", "mailgate", "--config", str(gateway.config_path), "serve"])
 
@@ -48,6 +49,21 @@ def record(gateway: Gateway) -> tuple[bytes, bytes]:
 def valid(path: Path, name: bytes, text: bytes) -> bool:
     """Whether the signature of a message verifies."""
     return bool(dkim.verify(path.read_bytes(), dnsfunc=lambda asked, timeout=5: text if asked == name else None))
+
+
+def check(gateway: Gateway, folder: Path, sent: int | None = None) -> None:
+    """Ends the bench unless the messages below the folder, valid signatures and stored offers are equal (and as many as
+    were sent). Distinct tokens were counted where the messages arrived."""
+    messages = sorted(folder.glob("*/*.eml"))
+    name, text = record(gateway)
+    with ProcessPoolExecutor() as pool:
+        count = len(messages)
+        signed = sum(pool.map(valid, messages, [name] * count, [text] * count, chunksize=50))
+    with contextlib.closing(sqlite3.connect(gateway.folder / "mailgate.db")) as store:
+        ((offers,),) = store.execute("SELECT count(*) FROM offers WHERE state = 'open'").fetchall()
+    print(f"messages {count}, offers stored {offers}, valid signatures {signed}")
+    if not (sent or count) == count == offers == signed:
+        raise SystemExit("they are not equal")
 
 
 def main() -> None:
@@ -68,15 +84,7 @@ def main() -> None:
             kept = folder / str(number)
             kept.mkdir()
             subprocess.run([*mail, "--keep", str(kept), "--size", size, *rest], check=True)
-        messages = sorted(folder.glob("[0-9]/*.eml"))
-        name, text = record(gateway)
-        with ProcessPoolExecutor() as pool:
-            count = len(messages)
-            signed = sum(pool.map(valid, messages, [name] * count, [text] * count, chunksize=50))
-        offers = gateway.run("offers", "--most", "10000", "--state", "open").stdout.count(" open ")
-        print(f"messages {count}, offers stored {offers}, valid signatures {signed}")
-        if not count == offers == signed:
-            raise SystemExit("they are not equal")
+        check(gateway, folder)
     finally:
         shutil.rmtree(folder)
 

@@ -13,16 +13,33 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mailgate.errors import ConfigError
+from smtp_hooks.endpoint import parse_endpoint
 
 
 def _host_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise ValueError("not of the form host:port, such as 127.0.0.1:10025")
+    return text
+
+
+def _host_port_or_none(text: str) -> str:
+    return _host_port(text) if text else ""
+
+
+def _milter_listen(text: str) -> str:
+    if text:
+        parse_endpoint(text)
+    return text
+
+
+def _mode(text: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError('not a file mode in octal, such as "0660"')
     return text
 
 
@@ -85,17 +102,100 @@ class Gateway(Section):
     language: str = "en"
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _none_if_empty(value: object) -> object:
+    return value or None
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+HostPorts = Annotated[tuple[HostPort, ...], BeforeValidator(_several), Field(min_length=1)]
+
+
+class ServerTls(Section):
+    """STARTTLS for the clients that hand mail over; offered once there is a certificate."""
+
+    cert_file: OptionalPath = None
+    """The chain, our own certificate first (PEM)."""
+    key_file: OptionalPath = None
+    client_ca_file: OptionalPath = None
+    """Whoever hands mail over must show a certificate from one of these."""
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if self.cert_file is None and (self.required or self.client_ca_file):
+            raise ValueError("required and client_ca_file need cert_file and key_file")
+        return self
+
+
+class NextHopTls(Section):
+    """STARTTLS towards the next hop."""
+
+    mode: Literal["none", "opportunistic", "verify"] = "none"
+    ca_file: OptionalPath = None
+    """Who vouches for the next hop's certificate; otherwise the system's own list."""
+    name: str = ""
+    """The name in the certificate, where it is not the host's."""
+
+
+class NextHopAuth(Section):
+    """Our login at the next hop."""
+
+    username: str = ""
+    password_file: OptionalPath = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.username) != (self.password_file is not None):
+            raise ValueError("username and password_file go together")
+        return self
+
+
 class Smtp(Section):
     """Where mail comes in, and where it goes."""
 
-    listen: HostPort = "127.0.0.1:10025"
-    next_hop: HostPort = "127.0.0.1:10026"
+    listen: Annotated[str, AfterValidator(_host_port_or_none)] = "127.0.0.1:10025"
+    """Empty: no mail is taken by SMTP, only by the milter."""
+    next_hop: HostPorts = ("127.0.0.1:10026",)
+    """In their order; the first one that answers is taken."""
+    tls: ServerTls = ServerTls()
+    next_hop_tls: NextHopTls = NextHopTls()
+    next_hop_auth: NextHopAuth = NextHopAuth()
     hostname: str = "localhost"
     trusted_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Clients whose envelope senders, XFORWARD and XCLIENT are believed."""
     max_message_bytes: int = Field(default=52_428_800, ge=65_536)
     max_connections: int = Field(default=200, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that take mail; 1: the one that does everything else too."""
     on_fault: Literal["pass", "tempfail"] = "pass"
+    several_recipients: Literal["split", "skip"] = "split"
+    """A message that a client hands over for several recipients at once: a copy and an offer for each, or none."""
+    max_copies: int = Field(default=100, ge=1, le=1000)
+    """A message for more recipients goes to all of them as it is."""
+
+    @model_validator(mode="after")
+    def _not_to_itself(self) -> Self:
+        if self.listen in self.next_hop:
+            raise ValueError("next_hop names the address that listen names: every message would go round in circles")
+        return self
+
+
+class Milter(Section):
+    """The other way in: the MTA asks about each message while it takes it (milter protocol)."""
+
+    listen: Annotated[str, AfterValidator(_milter_listen)] = ""
+    """`unix:/path` or `host:port`; empty: no milter."""
+    socket_mode: Annotated[str, AfterValidator(_mode)] = "0660"
+    socket_group: str = ""
+    login_domain: str = ""
+    """What completes a login without a domain; empty: only logins with one name an account."""
+    max_connections: int = Field(default=200, ge=1)
 
 
 class Offer(Section):
@@ -212,6 +312,7 @@ class Config(Section):
 
     gateway: Gateway
     smtp: Smtp = Smtp()
+    milter: Milter = Milter()
     offer: Offer = Offer()
     dkim: Dkim = Dkim()
     keys: Keys = Keys()
@@ -221,6 +322,12 @@ class Config(Section):
     dialling: Dialling = Dialling()
     call: Call = Call()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _mail_needs_a_way_in(self) -> Self:
+        if not self.smtp.listen and not self.milter.listen:
+            raise ValueError("smtp.listen and milter.listen are both empty: no mail would come in")
+        return self
 
     @model_validator(mode="after")
     def _outside_sip_needs_a_way_out(self) -> Self:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mailgate.accounts.model import Account
-from mailgate.metrics import Metrics
+from mailgate.books import Books
+from mailgate.metrics import Counts
+from mailgate.offers.issue import Issuer
 from mailgate.offers.offer import Terms
-from mailgate.offers.service import Offers
-from mailgate.store import accounts
-from mailgate.store.database import Store
-from mailgate.store.seal import Sealer
 from smtp_hooks import block
-from smtp_hooks.dkim import Signer, complete
+from smtp_hooks.dkim import Signer, complete, split
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.pipeline import Coupon, Decision, Offeror
+from smtp_hooks.pipeline import Coupon, Decision, Offeror, Opening
 from smtp_hooks.policy import Facts, Hide, Mode, Sender
 from smtp_hooks.trace import stamp
 
@@ -48,28 +46,29 @@ class MailRoom:
 
     settings: MailSettings
     facts: Facts
-    store: Store
-    sealer: Sealer
-    offers: Offers
+    books: Books
+    issuer: Issuer
     signer: Signer | None
-    metrics: Metrics
+    metrics: Counts
     now: Callable[[], float]
+    told: Callable[[Decision], None] = lambda decision: None
+    """Hears of each decision too, for who tries the gate out."""
     _known: dict[str, tuple[Account, Offeror]] = field(default_factory=dict)
 
-    def offeror(self, envelope: Envelope) -> Offeror | None:
+    async def offeror(self, envelope: Envelope) -> Offeror | None:
         client = envelope.client
         if not client.trusted:
             return None
         address = client.login if "@" in client.login else envelope.reverse_path
-        account = self.store.read(lambda rows: accounts.by_address(rows, self.sealer, address)) if address else None
+        account = await self.books.account(address) if address else None
         if account is None:
             return None  # nobody has a contract for this address
         known = self._known.get(account.account_id)
-        if known is None or known[0] != account:  # patterns are compiled once, and again when the account has changed
+        if known is None or (known[0] is not account and known[0] != account):  # patterns are compiled when it changed
             known = self._known[account.account_id] = (account, self._offeror(account))
         return known[1]
 
-    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
+    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
         account, _ = self._known[offeror.account_id]
         destination = account.destinations[0]
         terms = Terms(
@@ -81,11 +80,12 @@ class MailRoom:
             language=account.language,
             message_id=message_id,
         )
-        (opened,) = await self.offers.open([terms])
-        return Coupon(offer_id=opened.offer_id, url=f"{self.settings.public_url}/a/{opened.token}")
+        issued = self.issuer.issue(terms)
+        coupon = Coupon(offer_id=issued.offer.offer_id, url=f"{self.settings.public_url}/a/{issued.token}")
+        return Opening(coupon=coupon, durable=self.books.keep(issued))
 
     async def withdraw(self, coupon: Coupon) -> None:
-        await self.offers.withdraw(coupon.offer_id)
+        await self.books.withdraw(coupon.offer_id)
 
     def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         return block.render(
@@ -97,16 +97,22 @@ class MailRoom:
             icon_url=f"{self.settings.public_url}/icon.png",
         )
 
-    def finish(self, message: bytes, reverse_path: str) -> bytes:
-        whole = complete(message, now=self.now(), message_id=f"<{uuid.uuid4().hex}@{self.settings.hostname}>")
+    def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
+        header, body = _header_and_body(pieces)
+        if self.signer is not None:  # a later hop adds what is missing, and breaks the signature
+            header = complete(header, now=self.now(), message_id=self._message_id)
         if self.facts.trace_keys:
-            whole = stamp(whole, self.facts.trace_keys[0]) + whole
-        if self.signer is None:
-            return whole
-        return self.signer.sign(whole, reverse_path=reverse_path, now=self.now())
+            header = stamp(header, self.facts.trace_keys[0]) + header
+        if self.signer is not None:
+            header = self.signer.sign_header(header, body, reverse_path=reverse_path, now=self.now())
+        return b"".join([header, *body])
+
+    def _message_id(self) -> str:
+        return f"<{uuid.uuid4().hex}@{self.settings.hostname}>"
 
     def note(self, decision: Decision) -> None:
-        self.metrics.messages.labels(decision=decision.name, reason=decision.reason).inc()
+        self.told(decision)
+        self.metrics.count(decision.name, decision.reason)
         log.info(
             "message %s",
             decision.name,
@@ -127,3 +133,14 @@ class MailRoom:
             ),
             redactor=Redactor(account.numbers, replacement) if account.numbers else None,
         )
+
+
+def _header_and_body(pieces: Sequence[bytes | memoryview]) -> tuple[bytes, list[bytes | memoryview]]:
+    """The header with the blank line behind it, and the body still in pieces."""
+    first = 0
+    head = b""
+    while first < len(pieces) and b"\r\n\r\n" not in head:
+        head += pieces[first]
+        first += 1
+    header, rest = split(head)
+    return header, [rest, *pieces[first:]]

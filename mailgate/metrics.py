@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, generate_latest
+
+
+class Counts(Protocol):
+    """Where each message is counted."""
+
+    def count(self, decision: str, reason: str, number: int = 1) -> None:
+        """So many messages ended that way."""
 
 
 class Metrics:
@@ -16,6 +25,14 @@ class Metrics:
             ("decision", "reason"),
             registry=self.registry,
         )
+
+        self._children: dict[tuple[str, str], Counter] = {}
+
+    def count(self, decision: str, reason: str, number: int = 1) -> None:
+        child = self._children.get((decision, reason))
+        if child is None:
+            child = self._children[decision, reason] = self.messages.labels(decision=decision, reason=reason)
+        child.inc(number)
 
     def text(self) -> bytes:
         """The exposition format."""

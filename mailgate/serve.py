@@ -1,4 +1,5 @@
-"""`serve`: every room is built here, by hand, and handed what it needs. One process, one event loop.
+"""`serve`: every room is built here, by hand, and handed what it needs. One process, one event loop; with
+`[smtp] workers` above 1 mail is taken by processes of their own (`mailgate.workers`), and the rest stays here.
 
 Start: store and keys, Asterisk (calls under way are picked up from what it recorded), pages, and mail last, when
 everything that a message needs is there. Stop, by SIGTERM or SIGINT: mail first (what is in flight finishes), then
@@ -16,12 +17,13 @@ import os
 import signal
 import socket
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import uvloop
 
+from mailgate import gate, intake
+from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.dialling import DiallingRules, may_dial
@@ -29,23 +31,20 @@ from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
-from mailgate.errors import ConfigError
+from mailgate.delivery_notes import DeliveryNotes
+from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring, read_secret
-from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
 from mailgate.offers.offer import Offer
-from mailgate.offers.service import Offers, Rules
+from mailgate.offers.service import Offers
+from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import TalkSettings, WebSettings
-from smtp_hooks import dkim_keys
-from smtp_hooks.dkim import Signer
-from smtp_hooks.pipeline import Gate, Offering
-from smtp_hooks.policy import Facts
-from smtp_hooks.relay import Relay, RelaySettings
-from smtp_hooks.server import Server, ServerSettings
+from mailgate.workers.crew import Crew
+from smtp_hooks.pipeline import Gate
 
 log = logging.getLogger(__name__)
 
@@ -104,17 +103,6 @@ def speech_settings(config: Config) -> SpeechSettings:
     return SpeechSettings(folder=config.asterisk.sounds)
 
 
-def signer(config: Config) -> Signer | None:
-    """The configured DKIM keys, ready to sign; None where there are none. Raises ConfigError."""
-    loaded = []
-    for key in config.dkim.keys:
-        try:
-            loaded.append(dkim_keys.load(key.domain, key.selector, read_secret(key.key_file).encode()))
-        except ValueError as error:
-            raise ConfigError(f"{key.key_file}: {error}") from error
-    return Signer(loaded) if loaded else None
-
-
 @dataclass(slots=True)
 class _CallDesk:
     """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination."""
@@ -152,7 +140,8 @@ async def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> 
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     async with _running(config):
-        log.info("mailgate serves mail on %s and pages on %s", config.smtp.listen, config.web.listen)
+        mail = " and ".join(filter(None, (config.smtp.listen, config.milter.listen)))
+        log.info("mailgate serves mail on %s and pages on %s", mail, config.web.listen)
         ready()
         _notify("READY=1")
         await stop.wait()
@@ -167,7 +156,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         store = Store(config.store.path)
         stack.callback(store.close)
         sealer = Sealer(load_ring(config.keys.number_file))
-        rules = config.offer
+        ring = load_ring(config.keys.token_file)
 
         async def told(event: CallEvent) -> None:
             await offers.on_call_event(event)
@@ -192,70 +181,39 @@ async def _running(config: Config) -> AsyncIterator[None]:
         offers = Offers(
             store=store,
             sealer=sealer,
-            ring=load_ring(config.keys.token_file),
-            rules=Rules(
-                valid_s=rules.valid_days * 86400,
-                uses=rules.uses,
-                attempts=rules.attempts,
-                pin_digits=config.call.pin_digits if config.call.dial_in else 0,
-            ),
+            ring=ring,
+            rules=gate.offer_rules(config),
             own_number=config.gateway.number,
             calls=asterisk,
             prepare=desk.prepare,
             now=time.time,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=gate.new_id,
         )
+        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        clock = asyncio.create_task(_tick(offers))
+        forget = [books.forget]
+        clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
         app = create_app(web_settings(config), offers, _dial(config))
-        web = WebServer(app, host=_host(config.web.listen), port=_port(config.web.listen))
+        web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
 
-        relay = Relay(
-            RelaySettings(host=_host(config.smtp.next_hop), port=_port(config.smtp.next_hop), helo=config.smtp.hostname)
-        )
-        stack.push_async_callback(relay.close)
-        ring = load_ring(config.keys.token_file)
-        room = MailRoom(
-            facts=Facts(
-                trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
-                own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
-            ),
-            settings=MailSettings(
-                public_url=config.gateway.public_url,
-                icon=rules.icon,
-                replacement=rules.number_replacement,
-                hostname=config.smtp.hostname,
-            ),
-            store=store,
-            sealer=sealer,
-            offers=offers,
-            signer=signer(config),
-            metrics=Metrics(),
-            now=time.time,
-        )
-        server = Server(
-            ServerSettings(
-                host=_host(config.smtp.listen),
-                port=_port(config.smtp.listen),
-                hostname=config.smtp.hostname,
-                clients=config.smtp.trusted_networks,
-                trusted=config.smtp.trusted_networks,
-                size_limit=config.smtp.max_message_bytes,
-                connections=config.smtp.max_connections,
-            ),
-            Offering(relay, Gate(room, on_fault=config.smtp.on_fault)),
-        )
-        try:
-            await server.start()
-        except OSError as error:
-            raise ConfigError(f"smtp.listen: {config.smtp.listen} cannot be listened on: {error.strerror}") from error
-        stack.push_async_callback(server.stop)
+        metrics = Metrics()
+        room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
+        judge = Gate(room, on_fault=config.smtp.on_fault)
+        await stack.enter_async_context(intake.milter(config, judge))
+        notes = DeliveryNotes(store=store, now=time.time)
+        if config.smtp.listen and config.smtp.workers == 1:
+            await stack.enter_async_context(intake.smtp(config, judge, notes))
+        elif config.smtp.listen:
+            crew = Crew(config, books=books, notes=notes, counts=metrics)
+            stack.push_async_callback(crew.stop)
+            forget.append(crew.forget)
+            await crew.start()
         yield
 
 
@@ -270,22 +228,16 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
     return lambda typed, region: may_dial(typed, region, rules)
 
 
-async def _tick(offers: Offers) -> None:
-    """Once a second, whatever goes wrong."""
+async def _tick(offers: Offers, forget: Sequence[Callable[[], None]]) -> None:
+    """Once a second, whatever goes wrong. `forget` is called when accounts may have changed."""
     while True:
         await asyncio.sleep(TICK_S)
         try:
-            await offers.tick()
+            if await offers.tick():
+                for each in forget:
+                    each()
         except Exception:
             log.exception("the clock's work failed; it is tried again")
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 def _notify(state: str) -> None:

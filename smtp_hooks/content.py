@@ -12,12 +12,15 @@ Known limits: the content is held in memory, once as chunks and once joined.
 
 from __future__ import annotations
 
+import re
 from io import IncrementalNewlineDecoder
 
 _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
 _TAIL = len(_END) - 1
 _WINDOW = 64 * 1024
+_MAX_HEADER = 262_144
+_RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 DATA_END = b".\r\n"
 """Follows the stuffed content, which ends with CRLF."""
 
@@ -123,3 +126,9 @@ def unclean(message: bytes) -> str:
     decoder = IncrementalNewlineDecoder(None, translate=False)
     decoder.decode(message.decode("latin-1"), final=True)
     return "" if decoder.newlines in (None, "\r\n") else "bare CR or LF in message content"
+
+
+def hops(message: bytes) -> int:
+    """How many Received fields the message bears (RFC 5321, 6.3), as far as its first 256 KiB show."""
+    end = message.find(b"\r\n\r\n", 0, _MAX_HEADER)
+    return sum(1 for _ in _RECEIVED.finditer(message, 0, end if end >= 0 else _MAX_HEADER))

@@ -1,14 +1,15 @@
 """Configuration for the MTA that uses the gateway, as text that works as it is.
 
-Postfix, after-queue content filter: `filter.sh` (services, transport, filter) and `senders.sh` (who may use which
-sender address), shell scripts of `postconf` commands, so that they fit any main.cf and master.cf and can be run twice.
-Needs Postfix 3.0 or newer. Run by the tests on a real instance.
+Postfix: a shell script of `postconf` commands for each way of attaching it (`Way`), and `senders.sh` (who may use which
+sender address), so that they fit any main.cf and master.cf and can be run twice. Needs Postfix 3.0 or newer. Run by
+the tests on a real instance.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,6 +20,18 @@ _MAP = re.compile(r"[a-z]+:[A-Za-z0-9_./${}-]+\Z")
 
 SUBMISSION_SERVICES = ("submission/inet", "submissions/inet", "smtps/inet", "pickup/unix")
 """Where a Postfix takes mail from its own users; those that its master.cf has are filtered."""
+
+
+class Way(StrEnum):
+    """How mailgate is attached: behind the queue (it splits, keeps and tries again), before it (the sender's program
+    hears the reply), or as the way out."""
+
+    AFTER_QUEUE = "after-queue"
+    BEFORE_QUEUE = "before-queue"
+    SMARTHOST = "smarthost"
+
+
+_SCRIPTS = {Way.AFTER_QUEUE: "filter.sh", Way.BEFORE_QUEUE: "proxy.sh", Way.SMARTHOST: "smarthost.sh"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +60,8 @@ class PostfixSettings:
             raise ValueError("services: at least one")
 
 
-def render_postfix(settings: PostfixSettings) -> dict[str, str]:
-    """Name → text of each script; `filter.sh` is needed, `senders.sh` advised."""
+def render_postfix(settings: PostfixSettings, way: Way = Way.AFTER_QUEUE) -> dict[str, str]:
+    """Name → text of each script; the way's own is needed (filter.sh, proxy.sh or smarthost.sh), senders.sh advised."""
     host, _, port = settings.listen.rpartition(":")
     values = {
         "listen": settings.listen,
@@ -66,4 +79,4 @@ def render_postfix(settings: PostfixSettings) -> dict[str, str]:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    return {name: environment.get_template(f"{name}.j2").render(values) for name in ("filter.sh", "senders.sh")}
+    return {name: environment.get_template(f"{name}.j2").render(values) for name in (_SCRIPTS[way], "senders.sh")}

@@ -18,9 +18,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from dkim import hash_headers
@@ -74,21 +75,33 @@ class Signer:
 
     def sign(self, message: bytes, *, reverse_path: str, now: float) -> bytes:
         """The message with signatures before it; unchanged where no key fits. CRLF only. Raises Unsignable."""
-        fields, body_at = _fields(message)
+        header, body = split(message)
+        return b"".join([self.sign_header(header, [body], reverse_path=reverse_path, now=now), body])
+
+    def sign_header(self, header: bytes, body: Sequence[bytes | memoryview], *, reverse_path: str, now: float) -> bytes:
+        """The same for a message in pieces, as `split` cuts it: the header that comes before this body."""
+        fields, _ = _fields(header)
         domain = self._domain(fields, reverse_path)
         if domain is None:
-            return message
+            return header
         authors = sum(field.name == b"from" for field in fields)
         if authors != 1:
             raise Unsignable(f"{authors} From fields")
-        digest = _body_hash(message[body_at:], self._body)
+        digest = _body_hash(body, self._body)
         signatures = [self._signature(key, fields, digest, now) for key in self._keys[domain]]
-        return b"".join([*signatures, _without(message, fields, {domain})])
+        return b"".join([*signatures, _without(header, fields, {domain})])
+
+    def _relaxed(self, name: bytes, value: bytes) -> bytes:
+        """The canonical value; most have nothing in them that dkimpy would have to change but blanks at the ends."""
+        if b"\t" in value or b"  " in value or value.find(b"\n") < len(value) - 1:
+            ((_, canonical),) = self._policy.canonicalize_headers([(name, value)])
+            return bytes(canonical)
+        return value.strip() + b"\r\n"
 
     def _domain(self, fields: list[_Field], reverse_path: str) -> str | None:
         """The domain to sign for: of From, else of the reverse-path, or the nearest parent that has a key."""
         author = next((field.value for field in fields if field.name == b"from"), b"")
-        address = parseaddr(author.decode("utf-8", "replace"))[1] if len(author) <= _LONGEST_FROM else ""
+        address = _address(author) if len(author) <= _LONGEST_FROM else ""
         for candidate in (address, reverse_path):
             domain = _ascii(candidate.rpartition("@")[2])
             while domain:
@@ -107,7 +120,7 @@ class Signer:
         hash_headers(
             hasher,
             self._policy,
-            self._policy.canonicalize_headers(chosen),
+            [(name, self._relaxed(name, value)) for name, value in chosen],
             [*present, b"from"],
             (b"DKIM-Signature", value),
             {},
@@ -130,16 +143,34 @@ def _tags(key: Key, body: str, names: list[bytes], body_hash: bytes, now: float)
     return head.encode() + b"\r\n".join([*lines, line]) + b"\r\n bh=" + base64.b64encode(body_hash) + b";\r\n b="
 
 
-def _body_hash(body: bytes, canonicalization: str) -> bytes:
+def _body_hash(pieces: Sequence[bytes | memoryview], canonicalization: str) -> bytes:
     """SHA-256 of the canonical body (RFC 6376, 3.4.3 and 3.4.4)."""
-    end = len(body.rstrip(b"\r\n"))
-    if not end:
-        return hashlib.sha256(b"\r\n" if canonicalization == "simple" else b"").digest()
-    if canonicalization == "simple":
-        hasher = hashlib.sha256(memoryview(body)[:end])
-        hasher.update(b"\r\n")
-        return hasher.digest()
-    return _relaxed_hash(body)
+    if canonicalization != "simple":
+        body = b"".join(pieces)
+        return _relaxed_hash(body) if body.rstrip(b"\r\n") else hashlib.sha256(b"").digest()
+    last = len(pieces) - 1
+    end = 0
+    while last >= 0 and not (end := _text_end(pieces[last])):
+        last -= 1
+    hasher = hashlib.sha256()
+    for piece in pieces[: max(0, last)]:
+        hasher.update(piece)
+    if last >= 0:
+        hasher.update(memoryview(pieces[last])[:end])
+    hasher.update(b"\r\n")
+    return hasher.digest()
+
+
+def _text_end(piece: bytes | memoryview) -> int:
+    """Where the line ends begin that the piece ends with."""
+    end = len(piece)
+    while end:
+        start = max(0, end - _RUN)
+        kept = len(bytes(piece[start:end]).rstrip(b"\r\n"))
+        if kept:
+            return start + kept
+        end = start
+    return 0
 
 
 def _relaxed_hash(body: bytes) -> bytes:
@@ -193,8 +224,8 @@ def _signer(value: bytes) -> str:
         return ""
 
 
-def complete(message: bytes, *, now: float, message_id: str) -> bytes:
-    """The message with the Date and Message-ID that it lacks, `message_id` with its angle brackets.
+def complete(message: bytes, *, now: float, message_id: str | Callable[[], str]) -> bytes:
+    """The message, or a header alone, with the Date and Message-ID that it lacks, `message_id` with its angle brackets.
 
     A later hop adds them otherwise, after the signature. Raises Unsignable.
     """
@@ -203,8 +234,16 @@ def complete(message: bytes, *, now: float, message_id: str) -> bytes:
     if b"date" not in names:
         added += f"Date: {format_datetime(datetime.fromtimestamp(now, UTC))}\r\n".encode()
     if b"message-id" not in names:
-        added += f"Message-ID: {message_id}\r\n".encode()
+        added += f"Message-ID: {message_id if isinstance(message_id, str) else message_id()}\r\n".encode()
     return added + message
+
+
+def split(message: bytes) -> tuple[bytes, memoryview]:
+    """The header with the blank line behind it, and the body, which is not copied."""
+    at = 2 if message.startswith(b"\r\n") else message.find(b"\r\n\r\n") + 4
+    if at < 4 and not message.startswith(b"\r\n"):
+        at = len(message)
+    return message[:at], memoryview(message)[at:]
 
 
 def _fields(message: bytes) -> tuple[list[_Field], int]:
@@ -215,13 +254,18 @@ def _fields(message: bytes) -> tuple[list[_Field], int]:
     if end < 2:
         end = len(message)
     fields, at = [], 0
-    while at < end:
-        match = _FIELD.match(message, at, end)
-        if match is None:
-            raise Unsignable("a header line is not a field")
-        fields.append(_Field(match[1].lower(), match[2], at, match.end()))
-        at = match.end()
+    for name, value in _FIELD.findall(message, 0, end):
+        start, at = at, at + len(name) + 1 + len(value)
+        fields.append(_Field(name.lower(), value, start, at))
+    if at != end:  # something was left out
+        raise Unsignable("a header line is not a field")
     return fields, min(end + 2, len(message))
+
+
+@lru_cache(maxsize=1024)  # the same people write again and again, and reading an address takes 20 µs
+def _address(author: bytes) -> str:
+    """The address in a From field."""
+    return parseaddr(author.decode("utf-8", "replace"))[1]
 
 
 def _ascii(domain: str) -> str:

@@ -7,8 +7,8 @@ with quote marks, in HTML also tags and character references; digits may be of a
 read: own country code (`+33`, `0033`, `011 33`, `33`, with or without `(0)`), own trunk prefix, or nothing. Digits of
 another country code, or a longer run of digits, are someone else's number and stay.
 
-In HTML a link that would dial (`tel:`, `callto:`, `sip:`, `sms:`, wa.me …) is turned into `#`; a number that runs
-across tags leaves the tags in place. In header fields encoded-words are read (RFC 2047), also where a number is cut by
+In HTML a link that would dial (`tel:`, `callto:`, `sip:`, `sms:`, wa.me …) loses its target; a number that runs across
+tags leaves the tags in place. In header fields encoded-words are read (RFC 2047), also where a number is cut by
 the end of one; only the words touched are encoded again.
 
 Standards: E.164, RFC 3966 (tel), RFC 2047, RFC 2231 (5). Time is linear in the text; every repetition is bounded.
@@ -55,6 +55,8 @@ _DIALS = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"&#(?:0*(\d{2,7})|[xX]0*([0-9a-fA-F]{2,6}));")
+_HREF = re.compile(r"""\shref\s{0,9}=\s{0,9}(["']?)\Z""", re.IGNORECASE)
+_VALUE_END = {'"': re.compile('[^"<>]*"'), "'": re.compile("[^'<>]*'"), "": re.compile(r"[^\s<>\"']*(?=[\s>])")}
 _TAG = re.compile(r"<[^<>]*+>")
 
 
@@ -191,7 +193,7 @@ class Redactor:
                     continue
                 link = _DIALS.search(plain, max(0, start - 100), start)
                 if link is not None:
-                    found.append((link.start(1), end, "#"))
+                    found.append(_without_target(plain, link.start(1), end))
                 else:
                     found.append((start, end, ""))
         whole = _without_overlap(found)
@@ -262,6 +264,17 @@ class Redactor:
         if end > at:
             pieces.append((at, end, new if not pieces else ""))
         return pieces
+
+
+def _without_target(text: str, start: int, end: int) -> Change:
+    """The change that takes a link's target away, `text[start:]` being its value: the whole attribute, so that what is
+    left neither looks nor acts like a link; `#` in place of the number where the attribute is not a plain one."""
+    attribute = _HREF.search(text, max(0, start - 40), start)
+    if attribute is not None:
+        close = _VALUE_END[attribute[1]].match(text, end, end + 300)
+        if close is not None:
+            return attribute.start(), close.end(), " "
+    return start, end, "#"
 
 
 def _start(text: str, at: int, known: _Known) -> int | None:

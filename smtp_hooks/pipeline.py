@@ -14,8 +14,10 @@ account or the configuration wants it kept back (451).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -24,6 +26,7 @@ from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.mime import Addition, Site, Unsuitable
 from smtp_hooks.numbers import Redactor
+from smtp_hooks.policy import Decision as Ruling
 from smtp_hooks.policy import Facts, Hide, Invite, Pass, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.protocol import Capabilities
 from smtp_hooks.transaction import NextHop, Transaction
@@ -35,10 +38,19 @@ TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be mad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
-    """A durable offer: its id, and the link that goes into the message."""
+    """An offer: its id, and the link that goes into the message."""
 
     offer_id: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An offer that is being stored. It may be shown to nobody before `durable` was awaited, which raises where it
+    could not be stored."""
+
+    coupon: Coupon
+    durable: Awaitable[None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +78,11 @@ class Desk(Protocol):
     def facts(self) -> Facts:
         """What the policy knows of this gateway."""
 
-    def offeror(self, envelope: Envelope) -> Offeror | None:
+    async def offeror(self, envelope: Envelope) -> Offeror | None:
         """The account that the message is sent for; None where it is nobody's, or the sender is not believed."""
 
-    async def open(self, offeror: Offeror, offeree: str, message_id: str) -> Coupon:
-        """A new offer to that address, durable when this returns."""
+    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
+        """A new offer to that address; storing it begins at once."""
 
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
@@ -78,8 +90,8 @@ class Desk(Protocol):
     def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
         """What goes into the message."""
 
-    def finish(self, message: bytes, reverse_path: str) -> bytes:
-        """The changed message with Date and Message-ID, our trace, and its signature. Raises Unsignable."""
+    def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
+        """The changed message, in one piece, with Date and Message-ID, our trace and signature. Raises Unsignable."""
 
     def note(self, decision: Decision) -> None:
         """For log and metrics."""
@@ -122,17 +134,22 @@ Verdict = Untouched | Refused | Offered
 class Gate:
     """What becomes of a message, whatever way it came in by: SMTP proxy or milter."""
 
-    def __init__(self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass") -> None:
+    def __init__(
+        self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass", decide: Callable[..., Ruling] = decide
+    ) -> None:
+        """`decide` is the policy; another one serves to see what surgery alone would do."""
         self._desk = desk
+        self._decide = decide
         self._on_fault = on_fault
 
-    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool) -> Verdict:
-        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME. Never raises but
-        for cancellation: a fault of our own passes the message on or keeps it back, as configured."""
+    async def judge(self, envelope: Envelope, message: bytes, *, eight_bit: bool, size_limit: int = 0) -> Verdict:
+        """`envelope` with the accepted recipients only. `eight_bit`: the next hop takes 8BITMIME; `size_limit` in
+        octets: no more of a message (0: any). Never raises but for cancellation: a fault of our own passes the
+        message on or keeps it back, as configured."""
         offeror: Offeror | None = None
         try:
-            offeror = self._desk.offeror(envelope)
-            return await self._judge(envelope, message, offeror, eight_bit)
+            offeror = await self._desk.offeror(envelope)
+            return await self._judge(envelope, message, offeror, eight_bit, size_limit)
         except Exception:
             log.exception("making an offer failed")
             self._desk.note(Decision(name="fault"))
@@ -147,10 +164,28 @@ class Gate:
         except Exception:
             log.exception("an offer of a message that did not go out stays", extra={"offer": coupon.offer_id})
 
-    async def _judge(self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool) -> Verdict:
+    async def copies(self, envelope: Envelope, message: bytes, most: int) -> tuple[Envelope, ...]:
+        """The envelopes of the copies that must differ: one for each who is offered a call, one for all others. A
+        single one where the message goes to all as it is, and where there would be more than `most`. Never raises."""
+        try:
+            offeror = await self._desk.offeror(envelope)
+            decision = self._decide(envelope, message, offeror.sender if offeror else None, self._desk.facts)
+            if not isinstance(decision, Invite) or isinstance(mime.locate(message), Unsuitable):
+                return (envelope,)
+            offerees = decision.offerees
+        except Exception:
+            log.exception("a message cannot be split")  # judge meets the same, and does what is configured
+            return (envelope,)
+        others = tuple(recipient for recipient in envelope.recipients if recipient not in offerees)
+        parts = [(offeree,) for offeree in offerees] + ([others] if others else [])
+        return tuple(replace(envelope, recipients=part) for part in parts) if len(parts) <= most else (envelope,)
+
+    async def _judge(
+        self, envelope: Envelope, message: bytes, offeror: Offeror | None, eight_bit: bool, size_limit: int
+    ) -> Verdict:
         desk = self._desk
-        decision = decide(envelope, message, offeror.sender if offeror else None, desk.facts)
-        match decision:
+        ruling = self._decide(envelope, message, offeror.sender if offeror else None, desk.facts)
+        match ruling:
             case Refuse(reply=reply):
                 desk.note(Decision(name="refused", reason="policy"))
                 return Refused(reply)
@@ -164,18 +199,36 @@ class Gate:
         site = mime.locate(message)
         if isinstance(site, Unsuitable):
             return self._untouched(message, offeror, site.reason.value)
-        coupon = await desk.open(offeror, offerees[0].address, message_id(message))
-        try:
-            verdict = self._spliced(envelope, message, offeror, site, coupon, eight_bit)
+        opening = desk.open(offeror, offerees[0].address, message_id(message))
+        try:  # the message is changed and signed while the offer is being stored
+            verdict = self._spliced(envelope, message, offeror, site, opening.coupon, eight_bit, size_limit)
+            await asyncio.shield(opening.durable)
         except BaseException:
-            await self.withdraw(coupon)
+            await self._take_back(opening)
             raise
-        if not isinstance(verdict, Offered):
-            await self.withdraw(coupon)
+        if isinstance(verdict, Offered):
+            desk.note(Decision(name="offered", offer_id=opening.coupon.offer_id))
+        else:
+            await self.withdraw(opening.coupon)
         return verdict
 
+    async def _take_back(self, opening: Opening) -> None:
+        """Once it is stored, if it is: a withdrawal must not come first."""
+        try:
+            await opening.durable
+        except Exception:
+            return  # there is nothing to take back
+        await self.withdraw(opening.coupon)
+
     def _spliced(
-        self, envelope: Envelope, message: bytes, offeror: Offeror, site: Site, coupon: Coupon, eight_bit: bool
+        self,
+        envelope: Envelope,
+        message: bytes,
+        offeror: Offeror,
+        site: Site,
+        coupon: Coupon,
+        eight_bit: bool,
+        size_limit: int,
     ) -> Verdict:
         desk = self._desk
         addition = desk.addition(offeror, coupon)
@@ -185,11 +238,12 @@ class Gate:
         if spliced.remaining and _must_hide(offeror):
             return self._exposed(spliced.remaining)
         try:
-            finished = desk.finish(spliced.message, envelope.reverse_path)
+            finished = desk.finish(spliced.pieces, envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
             return self._untouched(message, offeror, "unsignable")
-        desk.note(Decision(name="offered", offer_id=coupon.offer_id))
+        if size_limit and len(finished) > size_limit >= len(message):
+            return self._untouched(message, offeror, "too-large-with-offer")
         return Offered(message=finished, coupon=coupon)
 
     def _untouched(self, message: bytes, offeror: Offeror | None, reason: str) -> Verdict:
@@ -225,8 +279,8 @@ class Offering:
 
     async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         """Send the message on as the gate says; the reply for the client."""
-        eight_bit = (await self._next_hop.capabilities()).eight_bit
-        match await self._gate.judge(envelope, message, eight_bit=eight_bit):
+        hop = await self._next_hop.capabilities()
+        match await self._gate.judge(envelope, message, eight_bit=hop.eight_bit, size_limit=hop.size or 0):
             case Untouched():
                 return await inner.data(message)
             case Refused(reply=reply):

@@ -30,6 +30,11 @@ class ReplyReader:
         self._buffer = b""
         self._lines: list[bytes] = []
 
+    @property
+    def pending(self) -> bool:
+        """Whether part of a reply has come."""
+        return bool(self._buffer or self._lines)
+
     def feed(self, data: bytes) -> list[Reply]:
         """The replies that are complete now. Raises ProtocolError. A bare LF ends a line, as everywhere on the net."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -83,6 +88,8 @@ class Capabilities:
     smtputf8: bool = False
     dsn: bool = False
     auth: bool = False
+    mechanisms: frozenset[str] = frozenset()
+    starttls: bool = False
     xforward: frozenset[str] = frozenset()
 
     @classmethod
@@ -100,6 +107,8 @@ class Capabilities:
             smtputf8="SMTPUTF8" in offers,
             dsn="DSN" in offers,
             auth="AUTH" in offers,
+            mechanisms=frozenset(name.upper() for name in offers.get("AUTH", ())),
+            starttls="STARTTLS" in offers,
             xforward=frozenset(name.upper() for name in offers.get("XFORWARD", ())),
         )
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
-from hashlib import sha256
 
 _NAME = b"X-Call-Offer-Trace"
 _TRACE = re.compile(rb"\nx-call-offer-trace:[ \t]*v=1;[ \t]*h=([0-9a-f]{32})[ \t]*\r(?=\n)", re.IGNORECASE)
@@ -42,4 +41,4 @@ def _digest(header: bytes, key: bytes) -> bytes:
     """Over the covered fields in order of their names, white space made one blank (mail programs fold anew)."""
     found = sorted((m[1].lower(), b" ".join(m[2].split())) for m in _COVERED.finditer(header))
     text = b"\n".join(name + b":" + value for name, value in found)
-    return hmac.new(key, b"mailgate trace 1\n" + text, sha256).hexdigest()[:32].encode("ascii")
+    return hmac.digest(key, b"mailgate trace 1\n" + text, "sha256").hex()[:32].encode("ascii")

@@ -48,7 +48,7 @@ class Purpose(Enum):
 def mint(key: Key, *, offer_id: str, purpose: Purpose, generation: int = 0) -> str:
     """The token of that offer, purpose and generation: 36 characters. The same arguments give the same text."""
     source = b"\0".join((purpose.value.encode(), offer_id.encode(), str(generation).encode()))
-    head = VERSION + hmac.digest(key.derive("token id"), source, hashlib.sha256)[:ID_OCTETS]
+    head = VERSION + hmac.digest(key.derive("token id"), source, "sha256")[:ID_OCTETS]
     return base64.urlsafe_b64encode(head + _mac(key, purpose, head)).decode("ascii")
 
 
@@ -77,4 +77,4 @@ def fingerprint(token: str) -> bytes:
 
 
 def _mac(key: Key, purpose: Purpose, head: bytes) -> bytes:
-    return hmac.digest(key.derive(f"token mac {purpose.value}"), head, hashlib.sha256)[:MAC_OCTETS]
+    return hmac.digest(key.derive(f"token mac {purpose.value}"), head, "sha256")[:MAC_OCTETS]

@@ -7,11 +7,11 @@ the use as `info`), so that no two uses can be played against one another.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tokens.errors import KeyRingError
 
@@ -28,10 +28,15 @@ class Key:
 
     def derive(self, use: str) -> bytes:
         """32 octets for one use: the first block of HKDF-Expand (RFC 5869, 2.3)."""
-        return hmac.digest(self.secret, use.encode() + b"\x01", hashlib.sha256)
+        return _derived(self.secret, use)
 
     def __repr__(self) -> str:
         return f"Key({self.key_id!r})"
+
+
+@lru_cache(maxsize=256)  # the uses are few, and each message asks for the same
+def _derived(secret: bytes, use: str) -> bytes:
+    return hmac.digest(secret, use.encode() + b"\x01", "sha256")
 
 
 @dataclass(frozen=True, slots=True)

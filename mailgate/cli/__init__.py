@@ -13,7 +13,9 @@ from mailgate.cli.deploy import deploy
 from mailgate.cli.explain import explain
 from mailgate.cli.init import init
 from mailgate.cli.keys import dkim, keys
+from mailgate.cli.message import preview
 from mailgate.cli.offers import offers
+from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.errors import MailgateError
 
@@ -42,7 +44,7 @@ def group(context: click.Context, path: str | None) -> None:
     context.obj = path
 
 
-for command in (init, check, account, serve, deploy, offers, explain, keys, dkim):
+for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, keys, dkim):
     group.add_command(command)
 
 

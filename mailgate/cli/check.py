@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mailgate import config as configuration
+from mailgate import smtp_tls
 from mailgate.cli.common import console, desk, find_config
 from mailgate.keyfiles import read_secret
 
@@ -23,5 +24,9 @@ def check(context: click.Context) -> None:
     read_secret(config.asterisk.secret_file)
     for key in config.dkim.keys:
         read_secret(key.key_file)
+    smtp_tls.server(config.smtp.tls)
+    smtp_tls.next_hop(config.smtp.next_hop_tls)
+    if config.smtp.next_hop_auth.password_file:
+        read_secret(config.smtp.next_hop_auth.password_file)
     with desk(context):
         console.print(f"{path}: good")

@@ -14,7 +14,8 @@ from mailgate.calls.settings import DeploySettings, SipUser, Trunk
 from mailgate.cli.common import console, find_config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
-from smtp_hooks.deploy import SUBMISSION_SERVICES, PostfixSettings, render_postfix
+from smtp_hooks.deploy import SUBMISSION_SERVICES, PostfixSettings, Way, render_postfix
+from smtp_hooks.deploy_milter import MilterDeploySettings, render_milter
 
 EPILOG = """\b
 Examples:
@@ -105,21 +106,36 @@ def asterisk(
     show_default=True,
     help="A service of master.cf that takes your own users' mail; those that are not there are passed over.",
 )
+@click.option(
+    "--way",
+    type=click.Choice([way.value for way in Way]),
+    default=Way.AFTER_QUEUE.value,
+    show_default=True,
+    help="Behind the queue, before it (smtpd_proxy_filter), or as the way out (relayhost). See docs/attach.md.",
+)
+@click.option("--milter", is_flag=True, help="Postfix asks the milter, instead of handing messages over and back.")
 @click.pass_context
-def postfix(context: click.Context, output: Path | None, services: tuple[str, ...]) -> None:
+def postfix(context: click.Context, output: Path | None, services: tuple[str, ...], way: str, milter: bool) -> None:
     """Print Postfix's side: how it hands outgoing mail over, and takes it back.
 
     \b
     Examples:
       mailgate deploy postfix
+      mailgate deploy postfix --way before-queue
       mailgate deploy postfix --output /root && sh /root/filter.sh
+      mailgate deploy postfix --milter | sh
     """
     config = configuration.load(find_config(context))
     try:
-        settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop, services=services)
+        if milter:
+            _give(render_milter(MilterDeploySettings(listen=config.milter.listen, services=services)), output)
+            return
+        settings = PostfixSettings(listen=config.smtp.listen, re_entry=config.smtp.next_hop[0], services=services)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    _give(render_postfix(settings), output)
+    if way == Way.BEFORE_QUEUE and config.smtp.several_recipients == "split":
+        click.echo('before the queue set several_recipients = "skip" in [smtp]: one reply stands for all', err=True)
+    _give(render_postfix(settings, Way(way)), output)
 
 
 @deploy.command()

@@ -1,15 +1,17 @@
-"""`mailgate explain`: everything that is known of one offer."""
+"""`mailgate explain`: everything that is known of one offer, or what would become of a message, and why."""
 
 from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from rich.table import Table
 
 from mailgate.cli.common import Desk, console, desk
+from mailgate.cli.message import explain_message
 from mailgate.cli.offers import when
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import UnknownOffer
@@ -23,16 +25,23 @@ EPILOG = """\b
 Examples:
   mailgate explain 3f1c0a52b1d84a0f9b7a5c2f60d1e7aa
   mailgate explain https://call.example.org/a/AXk3…
+  mailgate explain letter.eml --recipient ben@example.net
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("token_or_id")
+@click.argument("what", metavar="TOKEN-OR-ID-OR-MESSAGE")
+@click.option("--sender", default="", help="Of a message: who sends it; otherwise the address in From.")
+@click.option("--recipient", default="", help="Of a message: who gets it; otherwise the first address in To.")
 @click.pass_context
-def explain(context: click.Context, token_or_id: str) -> None:
-    """Tell the story of an offer, named by its id, its token or its whole link."""
+def explain(context: click.Context, what: str, sender: str, recipient: str) -> None:
+    """Tell the story of an offer, named by its id, its token or its whole link; or, for a file with a message, whether
+    it would get an offer, why, and where in it."""
+    if Path(what).is_file():
+        explain_message(context, Path(what), sender, recipient)
+        return
     with desk(context) as d:
-        offer = _find(d, token_or_id)
+        offer = _find(d, what)
         attempts = d.store.read(lambda rows: rows_of.attempts(rows, d.sealer, offer.offer_id))
         history = d.store.read(lambda rows: rows_of.history(rows, offer.offer_id))
     terms = offer.terms

@@ -23,6 +23,7 @@ from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers import offer as machine
+from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.offer import (
     IN_CALL,
     Accepted,
@@ -49,6 +50,8 @@ from tokens import coupon
 from tokens.coupon import Purpose
 from tokens.keys import KeyRing
 
+__all__ = ["Calls", "Offers", "Opened", "Rules", "UnknownOffer"]
+
 log = logging.getLogger(__name__)
 
 
@@ -67,17 +70,6 @@ class Calls(Protocol):
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What Asterisk knows of each attempt; None: it was never placed. Raises OutcomeUnknown while it is away."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What each new offer is given. Times in seconds."""
-
-    valid_s: float = 14 * 86400.0
-    uses: int = 1
-    attempts: int = 10
-    pin_digits: int = 0
-    """Digits of the PIN for who dials in; 0: nobody can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +100,13 @@ class Offers:
         self._store = store
         self._sealer = sealer
         self._ring = ring
-        self._rules = rules
         self._own_number = own_number
         self._calls = calls
         self._prepare = prepare
         self._now = now
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
+        self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
@@ -124,30 +116,19 @@ class Offers:
 
     async def open(self, terms: Sequence[Terms]) -> list[Opened]:
         """One new offer for each of the terms; durable when this returns."""
-        now = self._now()
-        key = self._ring.newest
-        opened: list[Opened] = []
-        made: list[tuple[Offer, rows_of.Coupon]] = []
-        for each in terms:
-            offer_id = self._new_id()
-            token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
-            offer = Offer(
-                offer_id=offer_id,
-                terms=each,
-                created_at=now,
-                expires_at=now + self._rules.valid_s,
-                uses_left=self._rules.uses,
-                attempts_left=self._rules.attempts,
-            )
-            made.append((offer, rows_of.Coupon(fingerprint=coupon.fingerprint(token), key_id=key.key_id)))
-            opened.append(Opened(offer_id=offer_id, token=token))
+        issued = [self._issuer.issue(each) for each in terms]
+        await self.keep(issued)
+        return [Opened(offer_id=each.offer.offer_id, token=each.token) for each in issued]
+
+    async def keep(self, issued: Sequence[Issued]) -> None:
+        """Store new offers together; durable when this returns."""
+        made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
 
         def write(rows: Rows) -> None:
             rows_of.insert(rows, self._sealer, made)
-            self._pins.give(rows, [each.offer_id for each in opened])
+            self._pins.give(rows, [each.offer.offer_id for each in issued])
 
         await self._store.transact(write)
-        return opened
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
@@ -253,8 +234,11 @@ class Offers:
             answer = answers[attempt_id]
             await self.on_call_event(answer or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
-    async def tick(self) -> None:
-        """What time brings: offers expire, unsettled calls are asked for, and other processes' changes are seen."""
+    async def tick(self) -> bool:
+        """What time brings: offers expire, unsettled calls are asked for, and other processes' changes are seen.
+
+        True where another process has written to the store since the last time.
+        """
         overdue = self._store.read(lambda rows: rows_of.overdue(rows, self._sealer, self._now(), 500))
         for offer in overdue:
             try:
@@ -264,9 +248,11 @@ class Offers:
         if self._in_states((State.UNSETTLED,)):
             await self.settle()
         foreign = await self._store.transact(Rows.foreign_commits)
-        if foreign != self._foreign:
-            self._foreign = foreign
-            await self._see_foreign_changes()
+        if foreign == self._foreign:
+            return False
+        self._foreign = foreign
+        await self._see_foreign_changes()
+        return True
 
     async def _see_foreign_changes(self) -> None:
         for offer_id in self._watchers.watched():

@@ -105,6 +105,21 @@ INSERT INTO suppressions (digest, since, reason) VALUES (:digest, :since, :reaso
 -- name: suppression
 SELECT since, reason FROM suppressions WHERE digest = :digest;
 
+-- name: insert_delivery_note
+INSERT INTO delivery_notes (key, recipient, at) VALUES (:key, :recipient, :at);
+
+-- name: delivery_notes_of
+SELECT note, recipient FROM delivery_notes WHERE key = :key ORDER BY note;
+
+-- name: delete_delivery_note
+DELETE FROM delivery_notes WHERE note = :note;
+
+-- name: delete_old_delivery_notes
+DELETE FROM delivery_notes WHERE at < :before;
+
+-- name: count_delivery_notes
+SELECT count(*) AS notes FROM delivery_notes;
+
 -- name: put_pin
 -- A PIN passes to another offer once that which had it has ended.
 INSERT INTO pins (digest, offer_id, key_id, generation) VALUES (:digest, :offer_id, :key_id, :generation)

@@ -115,6 +115,18 @@ def suppressions(db: Database) -> None:
 
 
 @MIGRATIONS()
+def delivery_notes(db: Database) -> None:
+    """What was delivered where a client was told to try the whole message again (see smtp_hooks/split.py)."""
+    db.table("delivery_notes").create(
+        {"note": int, "key": bytes, "recipient": str, "at": float},
+        pk="note",
+        not_null={"key", "recipient", "at"},
+        strict=True,
+    )
+    db.table("delivery_notes").create_index(["key"])
+
+
+@MIGRATIONS()
 def pins(db: Database) -> None:
     db.table("pins").create(
         {"digest": bytes, "offer_id": str, "key_id": str, "generation": int},

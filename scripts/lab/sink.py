@@ -1,4 +1,5 @@
-"""A next hop that takes every message and shows it to a function. For tests and benches, loopback only.
+"""A next hop that takes every message and shows it to a function, or does as that function says: for tests and
+benches, loopback only.
 
 Written apart from mailgate's own server, so that neither hides the other's mistakes: content must reach it with CRLF
 line ends only, dot-stuffed, after a complete dialogue.
@@ -23,11 +24,21 @@ class Taken(NamedTuple):
     content: bytes
 
 
-class Sink(asyncio.Protocol):
-    """One connection. `taken` is called for each message; what it raises becomes 554."""
+class Refusal(Exception):
+    """Raised by a script: the reply to give instead of 250, without CRLF. Empty: the connection is cut."""
 
-    def __init__(self, taken: Callable[[Taken], None]) -> None:
+
+class Slow(Exception):
+    """Raised by a script: the message is taken, which is said after so many seconds."""
+
+
+class Sink(asyncio.Protocol):
+    """One connection. `taken` is called for each message, `asked` for each MAIL and RCPT; a Refusal that they raise
+    is answered, a ValueError becomes 554."""
+
+    def __init__(self, taken: Callable[[Taken], None], asked: Callable[[str], None] = lambda _: None) -> None:
         self._taken = taken
+        self._asked = asked
         self._buffer = b""
         self._chunks: list[bytes] | None = None
         self._mail = ""
@@ -56,8 +67,20 @@ class Sink(asyncio.Protocol):
             if rest:
                 self.data_received(rest)
 
+    def _refuse(self, refusal: Refusal) -> bytes:
+        assert self._transport is not None
+        if not str(refusal):
+            self._transport.abort()
+            return b""
+        return str(refusal).encode() + b"\r\n"
+
     def _answer(self, line: bytes) -> bytes:
         verb = line[:4].upper()
+        if verb in (b"MAIL", b"RCPT"):
+            try:
+                self._asked(line.decode())
+            except Refusal as refusal:
+                return self._refuse(refusal)
         if verb == b"MAIL":
             self._mail, self._rcpt = line.decode(), []
         elif verb == b"RCPT":
@@ -80,12 +103,23 @@ class Sink(asyncio.Protocol):
         content = wire[2:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")
         try:
             self._taken(Taken(self._mail, tuple(self._rcpt), content))
+        except Slow as slow:
+            assert self._transport is not None
+            asyncio.get_running_loop().call_later(slow.args[0], self._transport.write, b"250 2.0.0 taken at last\r\n")
+            return b""
+        except Refusal as refusal:
+            return self._refuse(refusal)
         except ValueError as error:
             return b"554 5.6.0 %s\r\n" % str(error).encode()
         return b"250 2.0.0 taken\r\n"
 
 
-async def start(taken: Callable[[Taken], None], host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
+async def start(
+    taken: Callable[[Taken], None],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    asked: Callable[[str], None] = lambda _: None,
+) -> asyncio.Server:
     """Listen; the port is `server.sockets[0].getsockname()[1]`."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Sink(taken), host, port, backlog=512)
+    return await loop.create_server(lambda: Sink(taken, asked), host, port, backlog=512)

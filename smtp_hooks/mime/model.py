@@ -177,24 +177,38 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spliced:
-    """The new message. `remaining` names what still shows a number (`part 1.3 text/vcard`, `field From`); `edits`
-    are all that changed, in order, so that `remove` gives back the original."""
+    """The new message, in `pieces`, of which those that were not changed are views on the original.
 
-    message: bytes
+    `remaining` names what still shows a number (`part 1.3 text/vcard`, `field From`); `edits` are all that changed, in
+    order, so that `remove` gives back the original.
+    """
+
+    pieces: tuple[bytes | memoryview, ...] = field(repr=False)
     remaining: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = field(default=(), repr=False)
+
+    @property
+    def message(self) -> bytes:
+        """The pieces joined, anew each time."""
+        return b"".join(self.pieces)
 
 
 def apply(message: bytes, edits: Sequence[Edit]) -> bytes:
     """The message with all edits made; edits do not overlap, order is that of the result where two share a start."""
-    out: list[bytes] = []
+    return b"".join(pieces(message, edits))
+
+
+def pieces(message: bytes, edits: Sequence[Edit]) -> tuple[bytes | memoryview, ...]:
+    """The same, not joined: a copy of a big message costs more than all that is done to it."""
+    whole = memoryview(message)
+    out: list[bytes | memoryview] = []
     at = 0
     for e in edits:
-        out.append(message[at : e.start])
+        out.append(whole[at : e.start])
         out.append(e.new)
         at = e.start + len(e.old)
-    out.append(message[at:])
-    return b"".join(out)
+    out.append(whole[at:])
+    return tuple(out)
 
 
 def remove(spliced: Spliced) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Container, Sequence
 
 from smtp_hooks.charsets import codec_for
 from smtp_hooks.mime import transfer
-from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Site, Spliced, Unfit, Unsuitable, apply
+from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Site, Spliced, Unfit, Unsuitable, apply, pieces
 from smtp_hooks.mime.related import add_icon
 from smtp_hooks.mime.structure import read_structure
 from smtp_hooks.mime.text import TextChange, rewrite
@@ -54,7 +54,7 @@ def _splice(message: bytes, site: Site, addition: Addition, redactor: Redactor |
             edits += rewrite(message, body, changes, eight_bit=eight_bit)
     edits.sort(key=lambda e: e.start)
     remaining = () if redactor is None else _remaining(message, site, redactor)
-    return Spliced(message=apply(message, edits), remaining=remaining, edits=tuple(edits))
+    return Spliced(pieces=pieces(message, edits), remaining=remaining, edits=tuple(edits))
 
 
 def exposed(message: bytes, redactor: Redactor) -> tuple[str, ...]:

@@ -5,19 +5,22 @@ the client's. A kept connection that turns out to be dead is replaced once, and 
 and broken connections and 421 become 451 4.4.1 (or 4.4.2), never an exception; after DATA nothing is sent again: the
 client's queue does that.
 
-Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 1870, 6152, 6531, 3461 (parameters passed on); Postfix's XFORWARD.
-Time-outs by RFC 5321, 4.5.3.2.
+Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 1870, 6152, 6531, 3461 (parameters passed on); RFC 3207 (STARTTLS);
+RFC 4954 and 4616 (AUTH PLAIN, and LOGIN as everybody does it); Postfix's XFORWARD. Time-outs by RFC 5321, 4.5.3.2.
 
 Of XFORWARD, SOURCE=LOCAL is passed on as REMOTE: Postfix completes the header of local mail, after our signature.
 
-Known limits: one next hop; no STARTTLS, no AUTH; no CHUNKING.
+Several next hops: `smtp_hooks.relay.several`. Known limits: no TLS from the first octet (port 465); no DANE or
+MTA-STS, the next hop is named by whoever runs the gateway; no CHUNKING.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass, field
 
 from smtp_hooks.commands import to_xtext
 from smtp_hooks.content import DATA_END, stuff, unclean
@@ -35,12 +38,28 @@ UNCLEAN = Reply(code=550, enhanced="5.5.2", text="Bare CR, bare LF or NUL in mes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who we are to the next hop. Sent by TLS or on the same machine only."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """Where the next hop is, and how long to wait for it (seconds)."""
+    """Where the next hop is, and how long to wait for it (seconds).
+
+    `tls`: STARTTLS is used where the hop has it, and the context says what of its certificate is verified, against
+    `tls_name` or else `host`; `tls_required`: no mail to a hop without it.
+    """
 
     host: str
     port: int = 25
     helo: str = "localhost"
+    tls: ssl.SSLContext | None = None
+    tls_required: bool = False
+    tls_name: str = ""
+    login: Login | None = None
     connections: int = 100
     connect_timeout_s: float = 30
     command_timeout_s: float = 300
@@ -127,6 +146,16 @@ class Relay:
 
     async def _connect(self) -> Connection:
         settings = self._settings
+        if settings.tls is None or settings.tls_required:
+            return await self._prepared(settings.tls)
+        try:
+            return await self._prepared(settings.tls)
+        except _NoTls:  # RFC 7435: in the clear is what there would be otherwise
+            return await self._prepared(None)
+
+    async def _prepared(self, tls: ssl.SSLContext | None) -> Connection:
+        """A new connection, ready for MAIL. Raises Lost; _NoTls where TLS was what failed."""
+        settings = self._settings
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
@@ -135,18 +164,53 @@ class Relay:
             log.warning("next hop unreachable: %s", error, extra={"action": "relay-unreachable"})
             raise Lost from error
         try:
-            await self._greet(connection)
+            await self._greet(connection, tls)
         except BaseException:
             connection.close()
             raise
         self._capabilities = connection.capabilities
         return connection
 
-    async def _greet(self, connection: Connection) -> None:
-        timeout_s = self._settings.connect_timeout_s
-        greeting = await connection.reply(timeout_s)
+    async def _greet(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
+        settings = self._settings
+        greeting = await connection.reply(settings.connect_timeout_s)
         if greeting.code != 220:
             raise Lost
+        await self._hello(connection)
+        if tls is not None and connection.capabilities.starttls:
+            try:
+                await connection.encrypt(tls, settings.tls_name or settings.host, settings.connect_timeout_s)
+            except Lost as error:
+                raise _NoTls from error
+            await self._hello(connection)
+        elif settings.tls_required:
+            log.warning("next hop does not offer STARTTLS", extra={"action": "relay-tls"})
+            raise Lost
+        if settings.login is not None:
+            await self._log_in(connection, settings.login)
+
+    async def _log_in(self, connection: Connection, login: Login) -> None:
+        timeout_s = self._settings.connect_timeout_s
+        mechanisms = connection.capabilities.mechanisms
+        code = 0
+        if not connection.private:
+            log.error("the password is not sent in the clear", extra={"action": "relay-auth"})
+        elif "PLAIN" in mechanisms:
+            whole = _base64(f"\0{login.username}\0{login.password}")
+            (reply,) = await connection.exchange([f"AUTH PLAIN {whole}"], timeout_s)
+            code = reply.code
+        elif "LOGIN" in mechanisms:
+            for line in ("AUTH LOGIN", _base64(login.username), _base64(login.password)):
+                (reply,) = await connection.exchange([line], timeout_s)
+                code = reply.code
+                if code != 334:
+                    break
+        if code != 235:
+            log.error("next hop does not take our login (%d)", code, extra={"action": "relay-auth"})
+            raise Lost
+
+    async def _hello(self, connection: Connection) -> None:
+        timeout_s = self._settings.connect_timeout_s
         (hello,) = await connection.exchange([f"EHLO {self._settings.helo}"], timeout_s)
         if hello.accepted:
             connection.capabilities = Capabilities.parse(hello)
@@ -154,6 +218,14 @@ class Relay:
         (hello,) = await connection.exchange([f"HELO {self._settings.helo}"], timeout_s)
         if not hello.accepted:
             raise Lost
+
+
+class _NoTls(Lost):
+    """The handshake failed."""
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode("ascii")
 
 
 class RelayTransaction:

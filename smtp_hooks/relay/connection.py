@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import cast
 
 from smtp_hooks.envelope import Reply
@@ -61,6 +63,32 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody else can read along: TLS, or this very machine."""
+        if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
+            return self._transport is not None
+        peer = self._transport.get_extra_info("peername")
+        return not isinstance(peer, tuple) or ip_address(peer[0].partition("%")[0]).is_loopback
+
+    async def encrypt(self, context: ssl.SSLContext, hostname: str, timeout_s: float) -> None:
+        """STARTTLS (RFC 3207); EHLO comes again afterwards. Raises Lost."""
+        (ready,) = await self.exchange(["STARTTLS"], timeout_s)
+        if ready.code != 220 or self._replies or self._reader.pending or self._transport is None:
+            log.warning("next hop does not begin TLS as it should", extra={"action": "relay-tls"})
+            raise Lost  # also where more came in the clear: it could be taken for the answers to come
+        try:
+            transport = await self._loop.start_tls(
+                self._transport, self, context, server_hostname=hostname, ssl_handshake_timeout=timeout_s
+            )
+        except (OSError, ssl.SSLError) as error:
+            log.warning("no TLS with the next hop: %s", error, extra={"action": "relay-tls"})
+            raise Lost from error
+        if transport is None or self.closed:
+            raise Lost
+        self._transport = transport
+        self.capabilities = Capabilities()
 
     def close(self) -> None:
         """At once, without QUIT: the next hop forgets what was not acknowledged."""

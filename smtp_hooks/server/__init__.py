@@ -11,9 +11,10 @@ transaction ended), time-outs (one sweep for all sessions instead of a timer for
 line).
 
 Standards: RFC 5321; RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2920 (PIPELINING), 2034 (ENHANCEDSTATUSCODES),
-3461 (DSN); Postfix's XFORWARD and XCLIENT (LOGIN). CHUNKING, VRFY, EXPN, AUTH and STARTTLS are not offered.
+3461 (DSN); Postfix's XFORWARD and XCLIENT (LOGIN). STARTTLS (3207). CHUNKING, VRFY, EXPN and AUTH are
+not offered.
 
-Known limits: a message is held in memory. No STARTTLS yet. Trust is by network address only.
+Known limits: a message is held in memory. Trust is by network address only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from smtp_hooks.envelope import Reply
 from smtp_hooks.server.line import IDLE, Line
@@ -54,16 +57,13 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def start(self, *, reuse_port: bool = False) -> None:
-        """Bind and serve. Raises OSError."""
+    async def start(self, *, listener: socket.socket | None = None) -> None:
+        """Bind and serve, or serve on a socket that is bound and listens. Raises OSError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
+        where: dict[str, Any] = {"sock": listener} if listener else {"host": settings.host, "port": settings.port}
         self._listener = await loop.create_server(
-            lambda: Session(self, settings, self.next_hop, loop),
-            settings.host,
-            settings.port,
-            backlog=settings.backlog,
-            reuse_port=reuse_port or None,
+            lambda: Session(self, settings, self.next_hop, loop), backlog=settings.backlog, **where
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))

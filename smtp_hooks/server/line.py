@@ -8,6 +8,7 @@ content goes into `Content` as it comes. Replies are written together, when the 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol, cast
 
@@ -20,6 +21,7 @@ from smtp_hooks.server.settings import ServerSettings
 
 MAX_COMMAND = 2048
 """Octets of a command line: RFC 5321, 4.5.3.1.4 has 512, RFC 3461, 4.2 and 4.4 add some 1,100 for DSN parameters."""
+_HANDSHAKE_S = 30.0
 _HIGH_WATER = 64 * 1024  # octets of commands not yet answered, beyond which the client is not read
 
 IDLE = Reply(code=421, enhanced="4.4.2", text="Idle for too long")
@@ -57,6 +59,7 @@ class Line(SMTP):
         self._waiter: asyncio.Future[None] | None = None
         self._news = False  # something happened since the session last began to wait
         self._wire: asyncio.Transport | None = None
+        self.encrypted = False
 
     # Called by the event loop and by the server
 
@@ -112,7 +115,7 @@ class Line(SMTP):
         if self._handing_over and self.task is not None:
             self.task.cancel()
         self._wake()
-        return self.task is not None
+        return self.task is not None and not self.encrypted  # TLS has no half-closed connections
 
     def leave(self, farewell: Reply, *, in_content: bool) -> None:
         """End the session with this reply as soon as it waits for a command; in the midst of content if told so."""
@@ -150,6 +153,28 @@ class Line(SMTP):
             self._output.clear()
             self._writer.write(octets)
             await self._writer.drain()
+
+    @property
+    def _unread(self) -> bool:
+        """Whether the client has sent more than was used."""
+        return self._at < len(self._input)
+
+    async def _encrypt(self, context: ssl.SSLContext) -> None:
+        """Send what is to be sent in the clear, then shake hands. Raises ConnectionError."""
+        await self._flush()
+        if self._unread or self._wire is None:  # came before the handshake: nobody knows from whom (RFC 3207, 6)
+            raise ConnectionAbortedError
+        try:
+            wire = await self.loop.start_tls(
+                self._wire, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_S
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectionAbortedError from error
+        if wire is None or self.task is None:  # lost in the very moment
+            raise ConnectionAbortedError
+        self.encrypted = True
+        self._wire = self.transport = wire
+        self._writer = asyncio.StreamWriter(wire, self, self._reader, self.loop)
 
     async def _more(self) -> None:
         """Send what is to be sent, then wait until something happens: input, its end, or a farewell."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from smtp_hooks.commands import XFORWARD_NAMES, BadCommand, bad, parse_attributes, parse_mail, parse_rcpt
-from smtp_hooks.content import unclean
+from smtp_hooks.content import hops, unclean
 from smtp_hooks.envelope import Client, Envelope, Reply
 from smtp_hooks.errors import Refused
 from smtp_hooks.server.line import MAX_COMMAND, House, Line
@@ -17,11 +17,12 @@ from smtp_hooks.transaction import NextHop, Transaction
 
 log = logging.getLogger(__name__)
 
-_COMMANDS = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "XFORWARD", "XCLIENT")
+_COMMANDS = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "XFORWARD", "XCLIENT", "STARTTLS")
 
 FAULT = Reply(code=451, enhanced="4.3.0", text="Internal error, try again later")
 ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors")
 TOO_LARGE = Reply(code=552, enhanced="5.3.4", text="Message too large")
+LOOP = Reply(code=554, enhanced="5.4.6", text="Too many hops, the message goes round in circles")
 
 
 class _Gone(Exception):
@@ -120,6 +121,8 @@ class Session(Line):
             for name, offered in (("8BITMIME", offers.eight_bit), ("SMTPUTF8", offers.smtputf8), ("DSN", offers.dsn))
             if offered
         ]
+        if self._settings.tls is not None and not self.encrypted:
+            lines.append("STARTTLS")
         if self._client.trusted:
             lines += ["XFORWARD " + " ".join(XFORWARD_NAMES), "XCLIENT LOGIN"]
         last = len(lines) - 1
@@ -130,6 +133,8 @@ class Session(Line):
             raise bad(503, "5.5.1", "A transaction is under way")
         if not self._client.helo:
             raise bad(503, "5.5.1", "EHLO comes first")
+        if self._settings.tls_required and not self.encrypted:
+            raise bad(530, "5.7.0", "STARTTLS comes first")
         mail = parse_mail(argument, self._extended)
         if mail.size > self._settings.size_limit:
             raise Refused(TOO_LARGE)
@@ -172,6 +177,9 @@ class Session(Line):
         fault = unclean(message)
         if fault:
             return Reply(code=550, enhanced="5.5.2", text=fault)
+        if hops(message) > self._settings.hops:
+            log.warning("a message goes round in circles", extra={"action": "smtp-loop"})
+            return LOOP
         if self._eof:
             raise _Gone
         self._handing_over = True
@@ -179,6 +187,24 @@ class Session(Line):
             return await transaction.data(message)
         finally:
             self._handing_over = False
+
+    async def smtp_STARTTLS(self, argument: str) -> None:
+        """RFC 3207. Whatever was said before is forgotten; nothing may have come that could be taken for said after."""
+        context = self._settings.tls
+        if context is None:
+            raise bad(500, "5.5.1", "Command not known")
+        if argument:
+            raise bad(501, "5.5.4", "STARTTLS has no argument")
+        if self.encrypted:
+            raise bad(503, "5.5.1", "TLS is in use already")
+        if self._unread:
+            self._say(Reply(code=554, enhanced="5.7.0", text="Nothing may follow STARTTLS in the clear"))
+            raise _Gone
+        await self._end_transaction()
+        self._say(Reply(code=220, text="Ready to start TLS"))
+        await self._encrypt(context)
+        self._client = Client(address=self.address, trusted=self._client.trusted)
+        self._extended = False
 
     async def smtp_RSET(self, argument: str) -> None:
         await self._end_transaction()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -15,6 +16,8 @@ class ServerSettings:
 
     `clients` may hand in mail at all: whoever else could would use the trust that the next hop has in us. `trusted`
     are believed about envelope senders, XFORWARD and XCLIENT. `message_s` is for the whole of one message's content.
+    `tls`: STARTTLS is offered with this context, whose certificates are also asked of clients where it says so;
+    `tls_required`: no mail without it. `hops`: Received fields of a message that is taken for a loop.
     """
 
     host: str = "127.0.0.1"
@@ -26,6 +29,9 @@ class ServerSettings:
     connections: int = 100  # as many as Postfix has processes for the way back (default_process_limit)
     recipients: int = 1000
     errors: int = 20
+    hops: int = 50  # RFC 5321, 6.3 asks for a large one, 100 at least for a host; Postfix has 50 (hopcount_limit)
+    tls: ssl.SSLContext | None = None
+    tls_required: bool = False
     idle_s: float = 300
     message_s: float = 1800
     backlog: int = 512

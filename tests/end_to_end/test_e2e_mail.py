@@ -82,9 +82,11 @@ async def test_each_recipient_has_a_token_of_its_own(world: World) -> None:
 @pytest.mark.claim("T27")
 async def test_without_an_account_nothing_is_touched(world: World) -> None:
     message = letter().as_bytes(policy=email.policy.SMTP)
+    before = world.gateway.log.count("reason=no-account")
     arrived = await deliver(world, message, sender="eve@example.org")
     assert body_of(arrived) == body_of(message)
     assert b"DKIM-Signature" not in arrived
+    assert world.gateway.log.count("reason=no-account") == before + 1
 
 
 SIGNED = b"""From: Ada <ada@example.org>\r

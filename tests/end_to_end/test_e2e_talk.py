@@ -62,7 +62,7 @@ def watch(socket: WebSocket, frames: list[str]) -> None:
 
 
 async def begin(browser: Browser, link: str, frames: list[str] | None = None) -> Page:
-    """The page, and on it the presses up to the call; `frames` takes the address of its WebSocket and what comes by it."""
+    """The page, and on it the presses up to the call; `frames` takes its WebSocket: address, then frames."""
     context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
     await context.add_init_script(PLAIN_SOUND)
     page = await context.new_page()

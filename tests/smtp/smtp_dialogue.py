@@ -75,7 +75,7 @@ class Peer:
 
 def settings(cls: type, given: dict[str, str], **more: object) -> object:
     readers = {"int": int, "float": float, "str": str, "tuple[Network, ...]": tuple}
-    known = {field.name: readers[str(field.type)] for field in fields(cls)}
+    known = {field.name: readers.get(str(field.type), str) for field in fields(cls)}
     values = {name: known[name](text) for name, text in given.items() if name in known}
     return cls(**{**more, **values})
 

@@ -15,7 +15,7 @@ import dkim
 import pytest
 from lab.postfix import Postfix, free_port
 
-from smtp_hooks.deploy import PostfixSettings, render_postfix
+from smtp_hooks.deploy import PostfixSettings, Way, render_postfix
 from smtp_hooks.dkim import Signer, complete
 from smtp_hooks.dkim_keys import dns_record, generate, load
 from smtp_hooks.envelope import Envelope, Reply
@@ -293,9 +293,13 @@ def test_settings_that_would_break_the_script(wrong: dict[str, object]) -> None:
         PostfixSettings(**wrong)  # type: ignore[arg-type]
 
 
-def test_no_submission_service_is_an_error(postfix: Postfix) -> None:
-    with pytest.raises(RuntimeError, match="no submission service"):
-        postfix.run_script(render_postfix(PostfixSettings(services=("absent/inet",)))["filter.sh"])
+@pytest.mark.parametrize(("way", "name"), [(Way.AFTER_QUEUE, "filter.sh"), (Way.BEFORE_QUEUE, "proxy.sh")])
+def test_no_submission_service_is_an_error(way: Way, name: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="pf") as folder:
+        postfix = Postfix(Path(folder), mailboxes=["ben@example.net"])
+        postfix.assemble()
+        with pytest.raises(RuntimeError, match="no submission service"):
+            postfix.run_script(render_postfix(PostfixSettings(services=("absent/inet",)), way)[name])
 
 
 async def test_before_the_queue_too() -> None:
@@ -307,11 +311,7 @@ async def test_before_the_queue_too() -> None:
         settings = PostfixSettings(
             listen=f"127.0.0.1:{GATEWAY}", re_entry=f"127.0.0.1:{re_entry}", services=(postfix.service,)
         )
-        postfix.run_script(
-            render_postfix(settings)["filter.sh"]
-            + f"postconf -Pe '{postfix.service}/content_filter =' "
-            + f"'{postfix.service}/smtpd_proxy_filter = 127.0.0.1:{GATEWAY}'\n"
-        )
+        postfix.run_script(render_postfix(settings, Way.BEFORE_QUEUE)["proxy.sh"])
         envelopes: list[Envelope] = []
 
         async def transform(envelope: Envelope, message: bytes) -> bytes:

@@ -1,0 +1,83 @@
+"""From the configuration to what judges messages: the same for the server, and for commands that only look.
+
+`Config`, keys and books → `MailRoom`, which `smtp_hooks.pipeline.Gate` calls its desk. Nothing is opened here
+but files of keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from mailgate.books import Books
+from mailgate.config import Config
+from mailgate.errors import ConfigError
+from mailgate.keyfiles import read_secret
+from mailgate.mail import MailRoom, MailSettings
+from mailgate.metrics import Counts
+from mailgate.offers.issue import Issuer, Rules
+from smtp_hooks import dkim_keys
+from smtp_hooks.dkim import Signer
+from smtp_hooks.policy import Facts
+from tokens.keys import KeyRing
+
+
+def offer_rules(config: Config) -> Rules:
+    """What each new offer is given."""
+    rules = config.offer
+    return Rules(
+        valid_s=rules.valid_days * 86400,
+        uses=rules.uses,
+        attempts=rules.attempts,
+        pin_digits=config.call.pin_digits if config.call.dial_in else 0,
+    )
+
+
+def facts(config: Config, ring: KeyRing) -> Facts:
+    """What the policy knows of this gateway."""
+    return Facts(
+        trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
+        own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
+    )
+
+
+def signer(config: Config) -> Signer | None:
+    """The configured DKIM keys, ready to sign; None where there are none. Raises ConfigError."""
+    loaded = []
+    for key in config.dkim.keys:
+        try:
+            loaded.append(dkim_keys.load(key.domain, key.selector, read_secret(key.key_file).encode()))
+        except ValueError as error:
+            raise ConfigError(f"{key.key_file}: {error}") from error
+    return Signer(loaded) if loaded else None
+
+
+def new_id() -> str:
+    """128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
+
+
+def mail_room(
+    config: Config,
+    *,
+    books: Books,
+    ring: KeyRing,
+    metrics: Counts,
+    now: Callable[[], float],
+    minting: KeyRing | None = None,
+) -> MailRoom:
+    """The desk of the pipeline, as configured; `minting` are other keys for tokens. Raises ConfigError."""
+    return MailRoom(
+        facts=facts(config, ring),
+        settings=MailSettings(
+            public_url=config.gateway.public_url,
+            icon=config.offer.icon,
+            replacement=config.offer.number_replacement,
+            hostname=config.smtp.hostname,
+        ),
+        books=books,
+        issuer=Issuer(ring=minting or ring, rules=offer_rules(config), now=now, new_id=new_id),
+        signer=signer(config),
+        metrics=metrics,
+        now=now,
+    )

@@ -1,0 +1,61 @@
+"""A new offer with its coupon, made from the terms: nothing is stored here.
+
+`Terms` → `Issued`: the offer as it will be stored, the token that goes to the offeree, and the fingerprint by which the
+store finds it again. The token is known before anything is durable, so that a message can be changed and signed while
+the store is still writing; it may move on only when the offer is durable. Pure: time and ids are functions given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailgate.offers.offer import Offer, Terms
+from tokens import coupon
+from tokens.coupon import Purpose
+from tokens.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What each new offer is given. Times in seconds."""
+
+    valid_s: float = 14 * 86400.0
+    uses: int = 1
+    attempts: int = 10
+    pin_digits: int = 0
+    """Digits of the PIN for who dials in; 0: nobody can. It is given when the offer is stored (see pins.py)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """An offer that is yet to be stored. `fingerprint`: 32 octets; `key_id`: of the key that minted the token."""
+
+    offer: Offer
+    fingerprint: bytes
+    key_id: str
+    token: str = field(default="", repr=False)  # the store has no use for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Makes offers by the rules, with tokens of the newest key."""
+
+    ring: KeyRing
+    rules: Rules
+    now: Callable[[], float]
+    new_id: Callable[[], str]
+
+    def issue(self, terms: Terms) -> Issued:
+        """A new offer of a new id, valid from now."""
+        now, key, offer_id = self.now(), self.ring.newest, self.new_id()
+        token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
+        offer = Offer(
+            offer_id=offer_id,
+            terms=terms,
+            created_at=now,
+            expires_at=now + self.rules.valid_s,
+            uses_left=self.rules.uses,
+            attempts_left=self.rules.attempts,
+        )
+        return Issued(offer=offer, fingerprint=coupon.fingerprint(token), key_id=key.key_id, token=token)

@@ -1,0 +1,89 @@
+"""A mail worker: a process that takes, judges, signs and relays mail, and asks the control process for the rest.
+
+    python -m mailgate.worker CONTROL_FD LISTENER_FD < configuration as JSON
+
+Started by `mailgate.workers.crew` and of no use by itself. Holds the keys for tokens and DKIM, no handle on the store.
+Ends on SIGTERM, SIGINT, when it is told to, and when the control process has gone; messages in flight finish, those
+that need an offer then meet a fault, which passes them on unchanged or keeps them back (`smtp.on_fault`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+from mailgate import gate, intake
+from mailgate import log as logs
+from mailgate.config import Config
+from mailgate.errors import MailgateError
+from mailgate.keyfiles import load_ring
+from mailgate.workers.far import FarBooks, FarCounts, FarNotes
+from mailgate.workers.wire import Wire
+from smtp_hooks.pipeline import Gate
+
+log = logging.getLogger(__name__)
+
+
+async def work(config: Config, control: socket.socket, listener: socket.socket) -> None:
+    """Serve until told to stop. Raises ConfigError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+
+    def hear(name: str, argument: Any) -> None:
+        match name:
+            case "forget":
+                books.forget()
+            case "notes":
+                notes.any = bool(argument)
+            case "stop":
+                stop.set()
+
+    wire = Wire(hear)
+    books, notes, counts = FarBooks(wire), FarNotes(wire), FarCounts(wire)
+    await wire.open(control)
+    wire.lost.add_done_callback(lambda _: stop.set())
+    telling = asyncio.create_task(counts.tell_now_and_then())
+    room = gate.mail_room(config, books=books, ring=load_ring(config.keys.token_file), metrics=counts, now=time.time)
+    judge = Gate(room, on_fault=config.smtp.on_fault)
+    share = -(-config.smtp.max_connections // config.smtp.workers)
+    async with intake.smtp(config, judge, notes, listener=listener, connections=share):
+        wire.tell("serving")
+        await stop.wait()
+        _say_why(wire)
+    telling.cancel()
+    counts.tell()
+    wire.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await wire.lost
+
+
+def _say_why(wire: Wire) -> None:
+    if wire.lost.done():
+        log.error("the control process has gone; this mail worker ends", extra={"action": "control-lost"})
+
+
+def main() -> None:
+    """The process."""
+    control, listener = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
+    config = Config.model_validate_json(sys.stdin.buffer.read())
+    logs.set_up(config.log.level, config.log.format)
+    try:
+        uvloop.run(work(config, control, listener))
+    except MailgateError as error:
+        log.error("a mail worker cannot work: %s", error)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""Mail by several processes: workers that judge, sign and relay, beside the one process that has the store.
+
+    client ─ SMTP ─▶ worker ─ SMTP ─▶ next hop         as many as `[smtp] workers` says; no store, no AMI
+                       │ ▲
+      a UNIX socket    │ │   whose account? keep these offers; withdraw; notes of copies; what was counted
+                       ▼ │
+                    control process: store, calls, pages, clock
+
+A worker gets its listening socket and its end of the socket pair by inheritance, and the configuration on standard
+input, so that all processes of a gateway run on the same one. The listening sockets (SO_REUSEPORT) belong to the
+control process: one that dies takes no connection with it that was not accepted yet.
+"""

@@ -1,0 +1,87 @@
+"""Accounts and new offers as plain data for a frame, and back. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailgate.accounts.model import Account, Destination, Hide, Mode
+from mailgate.calls.model import Channel
+from mailgate.offers.issue import Issued
+from mailgate.offers.offer import Offer, Terms
+
+Record = dict[str, Any]
+
+
+def account_record(account: Account) -> Record:
+    """An account with its numbers: for a worker, which takes them out of messages, and nobody else."""
+    return {
+        "account_id": account.account_id,
+        "display_name": account.display_name,
+        "addresses": account.addresses,
+        "destinations": [
+            {"name": d.name, "display_name": d.display_name, "channels": [c.uri for c in d.channels]}
+            for d in account.destinations
+        ],
+        "extra_numbers": account.extra_numbers,
+        "mode": account.mode.value,
+        "hide": account.hide.value,
+        "language": account.language,
+        "created_at": account.created_at,
+    }
+
+
+def account_of(record: Record) -> Account:
+    """The account of a record."""
+    return Account(
+        **record
+        | {
+            "addresses": tuple(record["addresses"]),
+            "destinations": tuple(
+                Destination(
+                    name=d["name"],
+                    display_name=d["display_name"],
+                    channels=tuple(map(Channel.parse, d["channels"])),
+                )
+                for d in record["destinations"]
+            ),
+            "extra_numbers": tuple(record["extra_numbers"]),
+            "mode": Mode(record["mode"]),
+            "hide": Hide(record["hide"]),
+        }
+    )
+
+
+def issued_record(issued: Issued) -> Record:
+    """A new offer as the store needs it: without its token."""
+    offer, terms = issued.offer, issued.offer.terms
+    return {
+        "fingerprint": issued.fingerprint.hex(),
+        "key_id": issued.key_id,
+        "offer_id": offer.offer_id,
+        "times": [offer.created_at, offer.expires_at],
+        "left": [offer.uses_left, offer.attempts_left],
+        "destination": [c.uri for c in terms.destination],
+        "terms": {
+            "account_id": terms.account_id,
+            "offeror_name": terms.offeror_name,
+            "destination_name": terms.destination_name,
+            "offeree_address": terms.offeree_address,
+            "language": terms.language,
+            "message_id": terms.message_id,
+        },
+    }
+
+
+def issued_of(record: Record) -> Issued:
+    """The offer of a record."""
+    created_at, expires_at = record["times"]
+    uses, attempts = record["left"]
+    offer = Offer(
+        offer_id=record["offer_id"],
+        terms=Terms(destination=tuple(map(Channel.parse, record["destination"])), **record["terms"]),
+        created_at=created_at,
+        expires_at=expires_at,
+        uses_left=uses,
+        attempts_left=attempts,
+    )
+    return Issued(offer=offer, fingerprint=bytes.fromhex(record["fingerprint"]), key_id=record["key_id"])
