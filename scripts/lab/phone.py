@@ -359,8 +359,8 @@ class Phone(asyncio.DatagramProtocol):
         dialogue = (call.call_id, call.local, call.remote)
         self._request("REFER", call.target, call.peer, dialogue, call.sequence, (f"Refer-To: <{to}>",))
 
-    def dial(self, number: str, *, caller: str = "") -> Call:
-        """Call a number at the registrar; `up` tells when it has answered, `over` when that is over."""
+    def dial(self, number: str, *, caller: str = "", hertz: int | None = None) -> Call:
+        """Call a number at the registrar, with that voice; `up` tells when it has answered, `over` when that is over."""
         assert self.registrar
         host, port = self.registrar
         user, uri = caller or self.user, f"sip:{number}@{host}:{port}"
@@ -373,7 +373,7 @@ class Phone(asyncio.DatagramProtocol):
             local=f"<sip:{user}@{self.host}>;tag=d{random.getrandbits(32):x}",
             remote=f"<{uri}>",
             target=uri,
-            rtp=Rtp(self.hertz),
+            rtp=Rtp(self.hertz if hertz is None else hertz),
             state="calling",
         )
         self.calls.append(call)
@@ -382,7 +382,7 @@ class Phone(asyncio.DatagramProtocol):
         return call
 
     async def _place(self, call: Call) -> None:
-        call.rtp = await Rtp.open(self.hertz, self.host)
+        call.rtp = await Rtp.open(call.rtp.hertz, self.host)
         dialogue = (call.call_id, call.local, call.remote)
         future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self._pending[(call.call_id, "1 INVITE")] = future

@@ -198,9 +198,8 @@ async def test_a_pin_leads_to_the_destination(world: World, http: Visitor) -> No
     assert pin is not None
     assert world.asterisk is not None
     world.network.registrar = (HOST, world.sip_port)
-    caller = world.network.dial(SHOWN_NUMBER, caller=BEN_NUMBER)
+    caller = world.network.dial(SHOWN_NUMBER, caller=BEN_NUMBER, hertz=VOICES["ben"])
     await asyncio.wait_for(caller.up.wait(), 5)
-    caller.rtp.hertz = VOICES["ben"]
     await asyncio.sleep(0.5)
     caller.rtp.press(pin[1].replace(" ", ""))
     ada = await world.network.call(ADA_NUMBER, timeout_s=15)
