@@ -360,7 +360,7 @@ class Phone(asyncio.DatagramProtocol):
         self._request("REFER", call.target, call.peer, dialogue, call.sequence, (f"Refer-To: <{to}>",))
 
     def dial(self, number: str, *, caller: str = "", hertz: int | None = None) -> Call:
-        """Call a number at the registrar, with that voice; `up` tells when it has answered, `over` when that is over."""
+        """Call a number at the registrar; `up` tells when it has answered, `over` when that is over."""
         assert self.registrar
         host, port = self.registrar
         user, uri = caller or self.user, f"sip:{number}@{host}:{port}"

@@ -144,8 +144,13 @@ const over = (text) => {
   release();
   by("talk-mute").setAttribute("aria-pressed", "false");
   delete panel.dataset.busy;
-  show("talk-close");
   by("talk-say").textContent = text;
+  if (text === panel.dataset.over) { // the page itself tells how it ended, and offers what comes next
+    show();
+    closed();
+  } else {
+    show("talk-close");
+  }
 };
 
 // --- what is pressed

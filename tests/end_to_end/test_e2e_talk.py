@@ -85,7 +85,13 @@ async def hear_each_other(page: Page, ada: Call) -> None:
     raise AssertionError(f"they do not hear each other: {heard} {ada.rtp.tones(*VOICES.values())}")
 
 
-@pytest.mark.parametrize("destination", ["tel", "sip"])
+@pytest.mark.parametrize(
+    "destination",
+    [
+        pytest.param("tel", marks=pytest.mark.claim("T11", "T25")),
+        pytest.param("sip", marks=pytest.mark.claim("T12", "T26")),
+    ],
+)
 async def test_a_page_talks_with_the_destination(world: World, browser: Browser, destination: str) -> None:
     link = await link_to(world, sender="countess@example.org" if destination == "sip" else "ada@example.org")
     frames: list[str] = []

@@ -7,12 +7,15 @@ import hashlib
 import hmac
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from lab.browser import chromium as chromium_with
+from lab.browser import with_voice
 from playwright.async_api import Browser, expect
-from test_browser import laid_out, page_of, violations
+from test_browser import DESK, NARROWEST, laid_out, page_of, violations
 from web_gateway import ADA, Gateway, MakeGateway, nonce_of
 
 from mailgate.calls.model import Answered, Ended, Kind, Outcome
@@ -114,6 +117,21 @@ async def test_a_microphone_that_is_not_allowed(gateway: Gateway, chromium: Brow
         await page.get_by_role("button", name="Not now").click()
         await expect(page.get_by_role("button", name="Talk from this page")).to_be_visible()
     assert not gateway.calls.orders
+
+
+async def test_everybody_can_try_the_microphone(gateway: Gateway, axe: str, tmp_path: Path) -> None:
+    token = await gateway.open()
+    async with chromium_with(*with_voice(530, tmp_path)) as browser, page_of(browser, gateway, token) as page:
+        await page.get_by_role("button", name="Talk from this page").click()
+        await expect(page.get_by_role("button", name="Call Ada Lovelace now")).to_be_visible()
+        await expect(page.locator("#talk-device option")).not_to_have_count(0)
+        await page.wait_for_function("document.getElementById('talk-level').value > 0.3")
+        for viewport, colours in ((NARROWEST, "light"), (DESK, "dark")):
+            await page.set_viewport_size(viewport)
+            await page.emulate_media(color_scheme=colours, reduced_motion="reduce")
+            assert await violations(page, axe) == []
+            await laid_out(page)
+    assert not gateway.calls.orders  # the test of a microphone calls nobody
 
 
 async def test_the_pin_is_shown_and_the_number_is_not(gateway: Gateway) -> None:
