@@ -61,7 +61,13 @@ def test_capabilities() -> None:
     text = "hop\nSIZE 1000\npipelining\n8BITMIME\nXFORWARD NAME ADDR\nAUTH PLAIN\n\nDSN"
     offers = Capabilities.parse(Reply(code=250, text=text))
     assert offers == Capabilities(
-        size=1000, pipelining=True, eight_bit=True, dsn=True, auth=True, xforward=frozenset({"NAME", "ADDR"})
+        size=1000,
+        pipelining=True,
+        eight_bit=True,
+        dsn=True,
+        auth=True,
+        mechanisms=frozenset({"PLAIN"}),
+        xforward=frozenset({"NAME", "ADDR"}),
     )
     assert Capabilities.parse(Reply(code=250, text="hop")) == Capabilities()
     assert Capabilities.parse(Reply(code=250, text="hop\nSIZE")).size == 0
