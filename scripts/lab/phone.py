@@ -14,95 +14,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 from lab.audio import Rtp
+from lab.dialogue import (
+    Address,
+    Answer,
+    Behaviour,
+    Call,
+    Headers,
+    Reject,
+    Ring,
+    between,
+    headers_of,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Ring, answer, press keys, perhaps hang up; times in seconds, counted from the step before."""
-
-    after: float = 0.05
-    press: tuple[tuple[float, str], ...] = ()  # (seconds after the answer, keys)
-    hang_up: float | None = None
-    headers: tuple[str, ...] = ()  # put into 180 and 200
-    early_media: bool = False  # 183 with a tone before the answer, as networks do
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
-    code: int = 486
-    after: float = 0.05
-    ring: bool = False
-    headers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
-    """Ring until the caller gives up."""
-
-    headers: tuple[str, ...] = ()
-
-
-Behaviour = Answer | Reject | Ring
-Address = tuple[str, int]
-Headers = dict[str, list[str]]
-
-_COMPACT = {
-    "i": "call-id",
-    "f": "from",
-    "t": "to",
-    "v": "via",
-    "m": "contact",
-    "l": "content-length",
-}  # RFC 3261, 7.3.3
-
-
-def headers_of(message: str) -> Headers:
-    found: Headers = {}
-    for line in message.partition("\r\n\r\n")[0].split("\r\n")[1:]:
-        name, _, value = line.partition(":")
-        name = name.strip().lower()
-        found.setdefault(_COMPACT.get(name, name), []).append(value.strip())
-    return found
-
-
-def _between(text: str, pattern: str) -> str:
-    match = re.search(pattern, text)
-    return match.group(1) if match else ""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Call:
-    """One dialogue: `number` is the user part that was dialled."""
-
-    call_id: str
-    number: str
-    invite: str
-    headers: Headers
-    peer: Address
-    local: str
-    remote: str
-    target: str
-    rtp: Rtp
-    state: str = "new"
-    invited_at: float = 0.0
-    answered_at: float = 0.0
-    reason: str = ""  # the Reason header of the other side's BYE or CANCEL (RFC 3326)
-    sequence: int = 100
-    up: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def caller_id(self) -> str:
-        """What the telephone's display shows: the From header, as it came."""
-        return self.headers["from"][0]
+__all__ = ["Address", "Answer", "Behaviour", "Call", "Headers", "Phone", "Reject", "Ring", "headers_of"]
 
 
 class Phone(asyncio.DatagramProtocol):
@@ -230,13 +159,13 @@ class Phone(asyncio.DatagramProtocol):
     async def _take(self, uri: str, headers: Headers, message: str, peer: Address) -> None:
         call = Call(
             call_id=headers["call-id"][0],
-            number=_between(uri, r"^sips?:([^@;]*)"),
+            number=between(uri, r"^sips?:([^@;]*)"),
             invite=message,
             headers=headers,
             peer=peer,
             local=f"{headers['to'][0]};tag={random.getrandbits(32):x}",
             remote=headers["from"][0],
-            target=_between(headers["contact"][0], r"<([^>]*)>"),
+            target=between(headers["contact"][0], r"<([^>]*)>"),
             rtp=await Rtp.open(self.hertz, self.host),
             invited_at=time.monotonic(),
         )
@@ -299,8 +228,8 @@ class Phone(asyncio.DatagramProtocol):
         )
 
     def _talk(self, call: Call) -> None:
-        port = _between(call.invite, r"(?m)^m=audio (\d+)")
-        host = _between(call.invite, r"(?m)^c=IN IP4 (\S+)")
+        port = between(call.invite, r"(?m)^m=audio (\d+)")
+        host = between(call.invite, r"(?m)^c=IN IP4 (\S+)")
         if port and host:
             call.rtp.start((host, int(port)))
 
@@ -393,7 +322,7 @@ class Phone(asyncio.DatagramProtocol):
             self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
             self._finish(call, f"refused {code}")
             return
-        call.target = _between(headers["contact"][0], r"<([^>]*)>")
+        call.target = between(headers["contact"][0], r"<([^>]*)>")
         self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
         call.state = "up"
         call.invite = next(
@@ -432,7 +361,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def _credentials(self, challenge: str, method: str, uri: str) -> str:
         """An Authorization header by MD5 and qop=auth (RFC 2617, 3.2.2), which is what PJSIP asks for."""
-        realm, nonce, opaque = (_between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
+        realm, nonce, opaque = (between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
 
         def md5(text: str) -> str:
             return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
