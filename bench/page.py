@@ -42,7 +42,7 @@ class NoCalls:
     async def originate(self, order: CallOrder) -> None:
         raise AssertionError("a GET placed a call")
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         raise AssertionError("a GET ended a call")
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:

@@ -71,6 +71,20 @@ def _mail_address(text: str) -> str:
         raise ValueError(f"not a mail address: {error}") from error
 
 
+def _ice_server(text: str) -> str:
+    if not re.fullmatch(r"(?:stun|turn)s?:[A-Za-z0-9.:\[\]_-]+(?:\?transport=(?:udp|tcp))?", text):
+        raise ValueError("not of the form stun:host:port or turn:host:port?transport=udp")
+    return text
+
+
+def _loopback(text: str) -> str:
+    if not text.startswith("127."):
+        raise ValueError("not an address of loopback, such as 127.0.0.1:8088")
+    return _host_port(text)
+
+
+IceServer = Annotated[str, AfterValidator(_ice_server)]
+Loopback = Annotated[str, AfterValidator(_loopback)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 E164 = Annotated[str, AfterValidator(_e164)]
 Region = Annotated[str, AfterValidator(_region)]
@@ -256,6 +270,12 @@ class Web(Section):
     """How long an open page may be left before a press on it is asked to be repeated."""
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the pages in a frame; none by default."""
+    browser_calls: bool = True
+    """Whether the page offers to talk from it (WebRTC)."""
+    ice_servers: tuple[IceServer, ...] = ()
+    """STUN and TURN servers for browsers, as URIs of RFC 7064 and RFC 7065."""
+    turn_secret_file: Path | None = None
+    """The secret shared with the TURN server, for credentials that are good for a while."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     metrics_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Who may see /metrics, as far as the request comes from there itself."""
@@ -271,6 +291,12 @@ class Asterisk(Section):
     """The endpoint through which telephone numbers are dialled."""
     sip_outbound: str = ""
     """The endpoint through which outside SIP addresses are dialled; empty: none are."""
+    websocket: Loopback = "127.0.0.1:8088"
+    """Asterisk's HTTP server, on loopback, which calls from the page are handed to."""
+    relay_address: str = "127.0.0.88"
+    """The address of loopback that they are handed over from; nothing else may use it."""
+    media_address: str = Field(default="", pattern=r"^[0-9A-Fa-f.:]*$")
+    """Where browsers send their audio to, where Asterisk is behind a router; empty: what Asterisk finds."""
     sounds: Path = Path("sounds")
     """Where spoken announcements are kept; Asterisk must be able to read it."""
 
@@ -295,6 +321,9 @@ class Call(Section):
     longest_minutes: float = Field(default=60, gt=0, le=600)
     destination_presses_key: bool = True
     """A telephone destination presses 1 before it is bridged, so that no voicemail greeting is heard."""
+    dial_in: bool = False
+    """Whether who calls the gateway's number is asked for an offer's PIN."""
+    pin_digits: int = Field(default=6, ge=6, le=10)
     speech_command: tuple[str, ...] = ()
     """A program that speaks, as words; empty: espeak-ng."""
 

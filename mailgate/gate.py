@@ -30,6 +30,7 @@ def offer_rules(config: Config) -> Rules:
         uses=rules.uses,
         attempts=rules.attempts,
         longest_s=rules.longest_days * 86400,
+        pin_digits=config.call.pin_digits if config.call.dial_in else 0,
     )
 
 

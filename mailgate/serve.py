@@ -25,9 +25,9 @@ import uvloop
 from mailgate import gate, intake
 from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
-from mailgate.calls.asterisk import Asterisk
+from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.dialling import DiallingRules, may_dial
-from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
+from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import Speech, SpeechSettings
 from mailgate.config import Config
@@ -45,7 +45,7 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
-from mailgate.web.settings import WebSettings
+from mailgate.web.settings import TalkSettings, WebSettings
 from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
 from smtp_hooks.surgery import Apart
@@ -67,6 +67,8 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         secret=read_secret(config.asterisk.secret_file),
         trunk=config.asterisk.trunk,
         outbound=config.asterisk.sip_outbound,
+        websocket=config.asterisk.websocket if config.web.browser_calls else "",
+        relay_address=config.asterisk.relay_address,
     )
 
 
@@ -82,8 +84,21 @@ def web_settings(config: Config) -> WebSettings:
         allow_sip=dialling.sip_users or bool(dialling.sip_domains),
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
+        talk=talk_settings(config),
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
         metrics_networks=config.web.metrics_networks,
+    )
+
+
+def talk_settings(config: Config) -> TalkSettings | None:
+    """Calls from the page as configured, None where there are none; raises ConfigError."""
+    if not config.web.browser_calls:
+        return None
+    return TalkSettings(
+        asterisk=config.asterisk.websocket,
+        relay_address=config.asterisk.relay_address,
+        ice_servers=config.web.ice_servers,
+        turn_secret=read_secret(config.web.turn_secret_file) if config.web.turn_secret_file else "",
     )
 
 
@@ -107,7 +122,8 @@ class _CallDesk:
         assert attempt is not None
         language = announcements.spoken_language(terms.language)
         first, second, leg2 = await asyncio.gather(
-            self._say(announcements.to_offeree(terms), language),
+            # who has called in is not asked for a key, so there is nothing to say to them
+            self._say("" if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), language),
             self._say(announcements.to_destination(terms), language),
             self._way(terms.destination),
         )
@@ -115,7 +131,7 @@ class _CallDesk:
 
     async def _say(self, text: str, language: str) -> str:
         """The sound file without extension; empty, for the built-in prompt, where there is none."""
-        return str(await self.speech.render(text, language) or "")
+        return str(await self.speech.render(text, language) or "") if text else ""
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""
@@ -154,7 +170,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
         async def connected() -> None:
             await offers.settle()
 
-        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected)
+        async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
+            return await offers.dialled_in(pin, caller, channel)
+
+        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
         desk = _CallDesk(
             asterisk,
             Speech(speech_settings(config)),

@@ -73,7 +73,7 @@ class _NoCalls:
     async def originate(self, order: CallOrder) -> None:
         raise CallFailed("a trial calls nobody")
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         return False
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:

@@ -47,6 +47,7 @@ ROOMS = {
     "mailgate.offers.answers": Floor.SERVICE,
     "mailgate.offers.own": Floor.SERVICE,
     "mailgate.offers.post": Floor.SERVICE,
+    "mailgate.offers.pins": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,

@@ -1,4 +1,4 @@
-"""The one Originate of an attempt, as AMI headers. Pure.
+"""What Asterisk is told of an attempt, as AMI headers: its one Originate, or an order for who called in. Pure.
 
 In goes a CallOrder, out comes the action; nothing but ids and values of a narrow grammar reaches AMI, since a line
 break in a value would be an action of its own, and a comma would split a variable in two. ValueError where one does not
@@ -19,6 +19,7 @@ SLOTS = 3
 slot's own week has ended: a record lives one to two weeks."""
 
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
+_CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
 _VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./-]*\Z')
 _DIALPLAN = "mailgate-call"
@@ -57,8 +58,8 @@ def dial_string(channel: Channel, settings: AsteriskSettings) -> str:
             return f"PJSIP/{settings.outbound}/sip:{channel.address}"
         case Kind.SIP:
             return f"PJSIP/{channel.address}"
-        case Kind.BROWSER:
-            raise ValueError("a browser leg cannot be dialled")
+        case Kind.BROWSER | Kind.DIAL_IN:
+            raise ValueError("who calls in cannot be dialled")
         case _:
             assert_never(channel.kind)
 
@@ -75,19 +76,57 @@ def _whole(seconds: int, most: int) -> int:
     return seconds
 
 
+def _limit(longest_s: int) -> str:
+    """As Dial's L takes it. Both hear a beep half a minute before the end, where the call is long enough for that."""
+    longest_ms = 1000 * _whole(longest_s, 86_400)
+    return f"{longest_ms}:30000" if longest_s > 90 else f"{longest_ms}"
+
+
+def _check(action: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    for value in action.values():
+        for text in value if isinstance(value, list) else [value]:
+            if not _VALUE.match(text):
+                raise ValueError("a value that AMI could take for more than a value")
+    return action
+
+
+def admit_action(order: CallOrder, channel: str, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:
+    """Headers of the Setvar that lets a waiting channel in as leg 1, `now` in UNIX seconds. Raises ValueError.
+
+    The order is one value, its fields between bars: one action, which comes whole or not at all.
+    """
+    fields = (
+        check_attempt(order.attempt_id),
+        str(slot(now)),
+        str(slot(now + WEEK_S)),
+        str(_whole(order.ring2_s, 600)),
+        _limit(order.longest_s),
+        str(int(order.confirm2)),
+        _sound(order.announcement2),
+        dial_string(order.leg2, settings),
+    )
+    if any("|" in field for field in fields):
+        raise ValueError("a bar in a field of an order")
+    return answer_action(channel, "|".join(fields))
+
+
+def answer_action(channel: str, answer: str) -> dict[str, str | list[str]]:
+    """Headers of the Setvar that a waiting channel is answered by. Raises ValueError."""
+    if not _CHANNEL.match(channel):
+        raise ValueError("not the id of a channel")
+    return _check({"Action": "Setvar", "Channel": channel, "Variable": "MG_ORDER", "Value": answer})
+
+
 def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:
     """Headers of the Originate, `now` in UNIX seconds. Raises ValueError."""
     attempt_id = check_attempt(order.attempt_id)
     key = f"{record_families(now)[0]}/{attempt_id}"
-    longest_ms = 1000 * _whole(order.longest_s, 86_400)
-    # Both hear a beep half a minute before the end, where the call is long enough for that to help.
-    limit = f"{longest_ms}:30000" if order.longest_s > 90 else f"{longest_ms}"
     variables = {
         "__MG_ID": attempt_id,
         "__MG_KEY": key,
         "MG_LEG2": dial_string(order.leg2, settings),
         "MG_RING2": str(_whole(order.ring2_s, 600)),
-        "MG_LIMIT": limit,
+        "MG_LIMIT": _limit(order.longest_s),
         "LIMIT_WARNING_FILE": "beep",
         "MG_ASK1": str(int(order.confirm1)),
         "__MG_ASK2": str(int(order.confirm2)),
@@ -114,8 +153,4 @@ def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -
         "ChannelId": attempt_id,
         "Variable": [f"{name}={value}" for name, value in variables.items()],
     }
-    for value in action.values():
-        for text in value if isinstance(value, list) else [value]:
-            if not _VALUE.match(text):
-                raise ValueError("a value that AMI could take for more than a value")
-    return action
+    return _check(action)

@@ -13,7 +13,7 @@ import jinja2
 
 from mailgate.calls.settings import DeploySettings
 
-DIALPLAN_VERSION = 1
+DIALPLAN_VERSION = 2
 
 _TEMPLATES = {
     "extensions_mailgate.conf": "extensions_mailgate.conf",
@@ -21,6 +21,13 @@ _TEMPLATES = {
     "modules_mailgate.conf": "modules_mailgate.conf",
     "pjsip_mailgate.conf": "pjsip_mailgate.conf",
 }
+
+
+def _incoming(settings: DeploySettings) -> list[str]:
+    """What the trunk may call the gateway's number: with and without plus sign, and the name it is registered by."""
+    number = settings.link.gateway_number
+    names = (number, number[1:], f"00{number[1:]}", settings.trunk.username if settings.trunk else "")
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def render_asterisk(settings: DeploySettings) -> dict[str, str]:
@@ -44,6 +51,14 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "sound_announcement": settings.sound_announcement,
         "sound_goodbye": settings.sound_goodbye,
         "sound_sorry": settings.sound_sorry,
+        "media_address": settings.media_address,
+        # Asterisk can only listen there where the address is its own, not one that a router stands for.
+        "media_bind": settings.media_address.startswith("127."),
+        "dial_in": settings.dial_in,
+        "pin_digits": settings.pin_digits,
+        "sound_pin": settings.sound_pin,
+        "sound_pin_wrong": settings.sound_pin_wrong,
+        "incoming": _incoming(settings),
     }
     return {
         name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(values)

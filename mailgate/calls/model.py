@@ -16,6 +16,7 @@ Leg = Literal[1, 2]
 
 _TEL = re.compile(r"\+[1-9][0-9]{3,14}\Z")  # E.164 with the plus sign (RFC 3966, 5.1.4 global-number-digits)
 _SIP_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")  # what a dialplan takes without any quoting
+_NONCE = re.compile(r"[0-9a-f]{32}\Z")  # what the dialplan's pattern for browsers takes
 _SIP_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?\Z")
 
 
@@ -24,12 +25,18 @@ class Kind(Enum):
 
     TEL = "tel"
     SIP = "sip"
-    BROWSER = "browser"
+    BROWSER = "browser"  # the page itself calls in: the address is a one-time nonce
+    DIAL_IN = "dial-in"  # a telephone has called in and given the offer's PIN: the address is its channel
+
+
+COMES_IN = frozenset({Kind.BROWSER, Kind.DIAL_IN})
+"""Kinds of a leg 1 that calls the gateway instead of being called. A person has acted there: no key is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One way to reach a party: `tel:+33199001234`, `sip:alice` (registered here), `sip:bob@example.org`.
+    """One way to reach a party: `tel:+33199001234`, `sip:alice` (registered here), `sip:bob@example.org`,
+    `browser:NONCE`, `dial-in:CHANNEL`.
 
     The constructor refuses every address that is not in the narrow grammar above, since it ends in a
     channel string of Asterisk. Raises ValueError.
@@ -46,6 +53,8 @@ class Channel:
             case Kind.SIP:
                 fits = bool(_SIP_USER.match(user)) and (not at or bool(_SIP_HOST.match(host)))
             case Kind.BROWSER:
+                fits = bool(_NONCE.match(self.address))
+            case Kind.DIAL_IN:
                 fits = bool(_SIP_USER.match(self.address))
         if not fits:
             raise ValueError(f"not a usable {self.kind.value} address")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from mailgate.calls.model import CallOrder, Channel, Kind
+from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
 from mailgate.errors import CallRefused
 from mailgate.offers.offer import Attempt
 
@@ -36,14 +36,14 @@ def order(
     announcement: str = "",
     announcement2: str = "",
 ) -> CallOrder:
-    """The order for one attempt. A browser has shown a person already and is not asked for a key; a SIP
+    """The order for one attempt. A browser or a PIN has shown a person already, who is not asked for a key; a SIP
     destination has no voicemail of the telephone network before it."""
     return CallOrder(
         attempt_id=attempt.attempt_id,
         leg1=attempt.leg1,
         leg2=leg2,
         announcement=announcement,
-        confirm1=attempt.leg1.kind is not Kind.BROWSER,
+        confirm1=attempt.leg1.kind not in COMES_IN,
         confirm2=limits.destination_presses_key and leg2.kind is Kind.TEL,
         announcement2=announcement2,
         ring1_s=limits.ring1_s,

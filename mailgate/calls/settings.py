@@ -14,6 +14,9 @@ from mailgate.errors import ConfigError
 _NUMBER = re.compile(r"\+[1-9][0-9]{3,14}\Z")  # E.164 with the plus sign
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")  # a section name of pjsip.conf that needs no quoting anywhere
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?\Z")
+_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}\Z")
+_LOOPBACK_PORT = re.compile(r"127(?:\.[0-9]{1,3}){3}:[0-9]{1,5}\Z")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}\Z")
 _SECRET = re.compile(r"[A-Za-z0-9_.~+/=-]{8,128}\Z")  # nothing that a configuration file could take for syntax
 _SOUNDS = re.compile(r"[A-Za-z0-9_./&-]{1,400}\Z")
 
@@ -38,6 +41,8 @@ class AsteriskSettings:
     secret: str
     trunk: str = "trunk"
     outbound: str = ""
+    websocket: str = ""  # address and port of Asterisk's HTTP server, which pages call by; empty: they cannot
+    relay_address: str = "127.0.0.88"  # whence the relay connects to it: an address that nothing else uses
     answer_timeout_s: float = 5.0  # an AMI action unanswered for so long counts as lost
     ping_interval_s: float = 10.0
     reconnect_s: tuple[float, float] = (0.5, 15.0)  # first and longest pause between two tries
@@ -49,6 +54,9 @@ class AsteriskSettings:
         _fit(_NAME, self.trunk, "trunk")
         if self.outbound:
             _fit(_NAME, self.outbound, "outbound")
+        if self.websocket:
+            _fit(_LOOPBACK_PORT, self.websocket, "websocket (an address of loopback and a port)")
+            _fit(_LOOPBACK, self.relay_address, "relay_address (of loopback)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +100,22 @@ class DeploySettings:
     key_wait_s: int = 6  # after each playing of the announcement
     key_tries: int = 3  # playings before it counts as silence
     qualify_s: int = 15  # how often the trunk is asked whether it lives
+    media_address: str = ""  # where browsers send audio to, where it is not the address Asterisk finds by itself
+    dial_in: bool = False  # whether who calls the gateway's number is asked for a PIN
+    pin_digits: int = 6
+    sound_pin: str = "conf-getpin"  # "please enter the conference PIN number"
+    sound_pin_wrong: str = "conf-invalidpin"
     sound_announcement: str = "followme/no-recording&followme/options"  # "you have a call; press 1 to accept, 2 …"
     sound_goodbye: str = "vm-goodbye"
     sound_sorry: str = "followme/sorry&vm-goodbye"
 
     def __post_init__(self) -> None:
         _fit(_NAME, self.transport, "transport")
-        for name in ("sound_announcement", "sound_goodbye", "sound_sorry"):
+        for name in ("sound_announcement", "sound_goodbye", "sound_sorry", "sound_pin", "sound_pin_wrong"):
             _fit(_SOUNDS, getattr(self, name), name)
+        if self.media_address:
+            _fit(_ADDRESS, self.media_address, "media_address")
+        if not 6 <= self.pin_digits <= 10:
+            raise ConfigError("pin_digits is 6 to 10")
         if not (1 <= self.key_wait_s <= 60 and 1 <= self.key_tries <= 10 and 0 <= self.qualify_s <= 3600):
             raise ConfigError("key_wait_s is 1 to 60, key_tries 1 to 10, qualify_s 0 to 3600")

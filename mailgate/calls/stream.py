@@ -8,11 +8,11 @@ Known limits: what happened while no connection was up is not told here; settlin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from mailgate.calls.action import is_attempt
-from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Outcome, Ringing
+from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Kind, Outcome, Ringing
 from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_record
 
 Message = Mapping[str, Any]
@@ -27,6 +27,19 @@ class LetGo:
     """
 
     channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Somebody has called in and waits for an answer: `key` is the nonce of a page, or the PIN that was typed.
+
+    `caller` is the number that the network gave, only to count wrong PINs by.
+    """
+
+    channel: str
+    kind: Kind
+    key: str = field(repr=False)
+    caller: str = field(default="", repr=False)
 
 
 ENDED = 8
@@ -50,6 +63,30 @@ def rank(event: CallEvent) -> int:
             assert_never(event)
 
 
+def attempt_of(message: Message) -> str:
+    """The attempt that a message speaks of, "" for none. A leg 1 that called in bears it as its account code."""
+    told = (str(message.get(name) or "") for name in ("attempt", "linkedid", "accountcode"))
+    return next((text for text in told if is_attempt(text)), "")
+
+
+def is_leg_1(message: Message) -> bool:
+    """Whether the channel that a message speaks of is the one that the others of its call were made for."""
+    return bool(message.get("uniqueid")) and message.get("uniqueid") == message.get("linkedid")
+
+
+def _arrival(message: Message) -> Arrival | None:
+    try:
+        kind = Kind(str(message.get("way")))
+    except ValueError:  # a dialplan that is not ours
+        return None
+    return Arrival(
+        channel=str(message.get("uniqueid", "")),
+        kind=kind,
+        key=str(message.get("key", "")),
+        caller=str(message.get("calleridnum", "")),
+    )
+
+
 class Stream:
     """Remembers what one message alone does not tell; forgets an attempt with its end."""
 
@@ -57,12 +94,14 @@ class Stream:
         self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
         self._bridging: set[str] = set()
 
-    def read(self, message: Message, now: float) -> CallEvent | LetGo | None:
+    def read(self, message: Message, now: float) -> CallEvent | LetGo | Arrival | None:
         """What the message says of an attempt, None where nothing. `now` (UNIX seconds) where it bears no time."""
-        attempt_id = str(message.get("attempt") or message.get("linkedid") or "")
-        if not is_attempt(attempt_id):
+        if message.get("userevent") == "MailgateArrival":
+            return _arrival(message)
+        attempt_id = attempt_of(message)
+        if not attempt_id:
             return None
-        of_leg_1 = message.get("uniqueid") == attempt_id
+        of_leg_1 = is_leg_1(message)
         match message.get("event"):
             case "UserEvent" if message.get("userevent") == "Mailgate":
                 return self._dialplan(attempt_id, message)

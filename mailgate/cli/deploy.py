@@ -85,7 +85,14 @@ def asterisk(
     config = configuration.load(find_config(context))
     password = read_secret(provider_password_file) if provider_password_file else ""
     trunk = Trunk(host=provider, username=provider_user, password=password, register=register) if provider else None
-    settings = DeploySettings(link=asterisk_settings(config), trunk=trunk, users=tuple(map(_user, users)))
+    settings = DeploySettings(
+        link=asterisk_settings(config),
+        trunk=trunk,
+        users=tuple(map(_user, users)),
+        media_address=config.asterisk.media_address,
+        dial_in=config.call.dial_in,
+        pin_digits=config.call.pin_digits,
+    )
     _give(render_asterisk(settings), output)
 
 

@@ -25,6 +25,8 @@ class Rules:
     attempts: int = 10
     longest_s: float = 90 * 86400.0
     """The longest that an offeror may wish for."""
+    pin_digits: int = 0
+    """Digits of the PIN for who dials in; 0: nobody can. It is given when the offer is stored (see pins.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -20,7 +21,7 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 
 from mailgate.calls.dialling import check_pair
-from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Outcome
+from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers import offer as machine
 from mailgate.offers.answer import Notify
@@ -43,6 +44,7 @@ from mailgate.offers.offer import (
     Suppress,
     Terms,
 )
+from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
 from mailgate.store import accounts
@@ -68,7 +70,7 @@ class Calls(Protocol):
     async def originate(self, order: CallOrder) -> None:
         """Raises CallFailed (nothing rings, for certain) or OutcomeUnknown."""
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         """End whatever legs the attempt has; False where it is not up. Raises OutcomeUnknown."""
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
@@ -109,6 +111,7 @@ class Offers:
         self._prepare = prepare
         self._now = now
         self._new_id = new_id
+        self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
         self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,7 +132,12 @@ class Offers:
     async def keep(self, issued: Sequence[Issued]) -> None:
         """Store new offers together; durable when this returns."""
         made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
-        await self._store.transact(lambda rows: rows_of.insert(rows, self._sealer, made))
+
+        def write(rows: Rows) -> None:
+            rows_of.insert(rows, self._sealer, made)
+            self._pins.give(rows, [each.offer.offer_id for each in issued])
+
+        await self._store.transact(write)
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
@@ -137,7 +145,10 @@ class Offers:
 
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
-        return view(self._find(token), self._now())
+        return self._view(self._find(token), self._now())
+
+    def _view(self, offer: Offer, now: float) -> View:
+        return view(offer, now, self._pins.of(offer.offer_id) if offer.state is State.OPEN else "")
 
     async def watch(self, token: str) -> AsyncGenerator[View]:
         """The view of the token's offer, again after each change. Raises as `look`."""
@@ -178,6 +189,26 @@ class Offers:
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
         return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+
+    async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
+        """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
+
+        async def accept(offer_id: str, leg1: Channel) -> View:
+            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+
+        return await self._pins.dialled(pin, caller, channel, accept)
+
+    def talking(self, token: str, nonce: str) -> str | None:
+        """The attempt under way whose leg 1 is the page that was given this nonce. Raises TokenError, UnknownOffer."""
+        offer = self._find(token)
+        attempt = offer.attempt
+        if attempt is None or offer.state not in IN_CALL or attempt.leg1.kind is not Kind.BROWSER:
+            return None
+        return attempt.attempt_id if hmac.compare_digest(attempt.leg1.address, nonce) else None
+
+    async def left(self, attempt_id: str) -> None:
+        """The page of an attempt is gone: end what it was in."""
+        await self._hang_up(attempt_id, revoked=False)
 
     async def revoke(self, offer_id: str) -> View:
         """Take the offer back. Raises UnknownOffer, IllegalTransition."""
@@ -238,7 +269,7 @@ class Offers:
         for offer_id in self._watchers.watched():
             changed = self._by_id(offer_id)
             if changed is not None:
-                self._watchers.publish(view(changed, self._now()))
+                self._watchers.publish(self._view(changed, self._now()))
         for offer in self._in_states(IN_CALL):
             if offer.closing in WITHDRAWN and offer.state is not State.CONNECTED and offer.attempt:
                 await self._hang_up(offer.attempt.attempt_id)
@@ -262,7 +293,7 @@ class Offers:
                 "attempt": offer.attempt.attempt_id if offer.attempt else None,
             },
         )
-        shown = view(offer, now)
+        shown = self._view(offer, now)
         self._watchers.publish(shown)
         for effect in effects:
             await self._begin(offer, effect)
@@ -283,7 +314,9 @@ class Offers:
         match effect:
             case PlaceCall():
                 self._placing.add(effect.attempt_id)
-                self._spawn(self._place(offer, effect.attempt_id))
+                placing = self._spawn(self._place(offer, effect.attempt_id))
+                if offer.attempt and offer.attempt.leg1.kind is Kind.BROWSER:
+                    await asyncio.wait([placing])  # the page calls as soon as it is told: its order is there by then
             case HangUp():
                 self._spawn(self._hang_up(effect.attempt_id))
             case Suppress(channel=channel):
@@ -327,16 +360,17 @@ class Offers:
         if after is not None and after.closing in WITHDRAWN:  # taken back while the order was under way
             await self._hang_up(attempt_id)
 
-    async def _hang_up(self, attempt_id: str) -> None:
+    async def _hang_up(self, attempt_id: str, *, revoked: bool = True) -> None:
         try:
-            await self._calls.hang_up(attempt_id)
+            await self._calls.hang_up(attempt_id, revoked=revoked)
         except MailgateError as error:
             log.warning("call could not be hung up: %s", error, extra={"attempt": attempt_id})
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # a task that nobody holds may be collected before it is done
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """Wait for orders under way to reach Asterisk; calls go on there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
@@ -15,6 +15,7 @@ class View:
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
+    `pin` is for who dials in, empty where nobody can.
     """
 
     offer_id: str
@@ -37,9 +38,10 @@ class View:
     bridged_at: float | None = None
     ended_at: float | None = None
     bridged_s: float = 0.0
+    pin: str = field(default="", repr=False)
 
 
-def view(offer: Offer, now: float) -> View:
+def view(offer: Offer, now: float, pin: str = "") -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -65,4 +67,5 @@ def view(offer: Offer, now: float) -> View:
         bridged_at=attempt.bridged_at if attempt else None,
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
+        pin=pin if offer.state is State.OPEN and not overdue else "",
     )

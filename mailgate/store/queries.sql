@@ -227,3 +227,16 @@ DELETE FROM delivery_notes WHERE at < :before;
 
 -- name: count_delivery_notes
 SELECT count(*) AS notes FROM delivery_notes;
+
+-- name: put_pin
+-- A PIN passes to another offer once that which had it has ended.
+INSERT INTO pins (digest, offer_id, key_id, generation) VALUES (:digest, :offer_id, :key_id, :generation)
+ON CONFLICT (digest) DO UPDATE
+SET offer_id = excluded.offer_id, key_id = excluded.key_id, generation = excluded.generation;
+
+-- name: offer_id_of_pin
+SELECT offer_id FROM pins JOIN offers USING (offer_id)
+WHERE digest = :digest AND state NOT IN (SELECT value FROM json_each(:ended));
+
+-- name: pin_of_offer
+SELECT key_id, generation FROM pins WHERE offer_id = :offer_id;

@@ -207,3 +207,14 @@ def offerees(db: Database) -> None:
         strict=True,
     )
     db.table("offers").add_column("offeree", bytes)
+
+
+@MIGRATIONS()
+def pins(db: Database) -> None:
+    db.table("pins").create(
+        {"digest": bytes, "offer_id": str, "key_id": str, "generation": int},
+        pk="digest",
+        not_null={"offer_id", "key_id", "generation"},
+        strict=True,
+    )
+    db.table("pins").create_index(["offer_id"])

@@ -5,6 +5,7 @@
     GET  /a/{token}/events   the page's live stream (server-sent events)
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
     …    /my: the offeror's own pages, see mailgate.web.my
+    POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
 A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
@@ -17,6 +18,7 @@ nonce, 422 for a number that cannot be called, 413 for a body over 16 KiB; each 
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -27,7 +29,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
@@ -44,6 +46,8 @@ from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
+from mailgate.web.sip_relay import SipRelay
+from mailgate.web.talk import Talk
 from tokens.errors import TokenError
 
 log = logging.getLogger(__name__)
@@ -66,7 +70,7 @@ def create_app(
     """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
     counters in Prometheus's text format.
 
-    `app.state.streams.close()` ends all live streams.
+    `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
     pages = Pages(settings, nonces, now)
@@ -89,6 +93,21 @@ def create_app(
         status = error.status_code if isinstance(error, HTTPException) else 500
         return accept.plain("method" if status == 405 else "not_found", status, request.headers)
 
+    talk_routes: list[BaseRoute] = []
+    relay: SipRelay | None = None
+    if pages.talks and settings.talk:
+        relay = SipRelay(settings.talk, offers, settings.origin)
+        talk = Talk(settings.talk, offers, pages, nonces, new_nonce=lambda: secrets.token_hex(16), now=now)
+        talk_routes = [
+            Route("/a/{token}/talk", talk.press, methods=["POST"]),
+            WebSocketRoute("/a/{token}/sip", relay.serve),
+        ]
+
+    def close() -> None:
+        accept.streams.close()
+        if relay:
+            relay.close()
+
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -103,6 +122,7 @@ def create_app(
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
             *(MyPages(settings, own, pages).routes() if own else ()),
+            *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
@@ -110,6 +130,7 @@ def create_app(
         ],
     )
     app.state.streams = accept.streams
+    app.state.close = close
     app.add_middleware(
         Guard,
         frame_ancestors=settings.frame_ancestors,
@@ -251,7 +272,9 @@ class _AcceptPage:
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(
-            self._pages.offer(token, view, reader, form), status_code=status, headers={"Vary": "Accept-Language"}
+            self._pages.offer(token, view, reader, form),
+            status_code=status,
+            headers={"Vary": "Accept-Language", **self._pages.headers},
         )
 
     def _to_page(self, token: str) -> Response:

@@ -36,10 +36,16 @@ def masked(path: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in short[:_LONGEST_PATH])
 
 
-def security_headers(frame_ancestors: str) -> dict[str, str]:
-    """Headers of every answer; a route may set its own Cache-Control beside them."""
+def security_headers(frame_ancestors: str, *, talk_origin: str = "") -> dict[str, str]:
+    """Headers of every answer; a route may set its own Cache-Control beside them, and others in their place.
+
+    `talk_origin`: for a page that can be talked from, its own origin: the microphone, and WebSockets to it (by name,
+    since browsers before CSP 3 do not count them to 'self').
+    """
+    sockets = f" ws{talk_origin.removeprefix('http')}" if talk_origin else ""
+    microphone = "(self)" if talk_origin else "()"
     policy = (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'{sockets}; "
         f"form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
     )
     headers = {
@@ -47,7 +53,7 @@ def security_headers(frame_ancestors: str) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex, nofollow",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Permissions-Policy": f"camera=(), geolocation=(), microphone={microphone}, payment=(), usb=()",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
@@ -79,7 +85,8 @@ class Guard:
                 status = message["status"]
                 headers = MutableHeaders(raw=message["headers"])
                 headers.setdefault("cache-control", "no-store")
-                message["headers"] = [*headers.raw, *self._headers]
+                own = {name for name, _ in headers.raw}
+                message["headers"] = [*headers.raw, *(entry for entry in self._headers if entry[0] not in own)]
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)

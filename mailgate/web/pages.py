@@ -7,6 +7,7 @@ the longest part of the page) is made once and kept.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,12 +22,16 @@ from markupsafe import Markup
 from mailgate.offers.answer import Reason
 from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
+from mailgate.web.guard import security_headers
 from mailgate.web.nonce import Nonces
 from mailgate.web.settings import WebSettings
 from mailgate.web.sheet import Sheet, gap
 from mailgate.web.story import Story, tell
 from mailgate.web.texts import Texts
 
+log = logging.getLogger(__name__)
+
+TALK_SCRIPT = "talk.js"
 _KEPT = 256
 """Rendered pieces that are kept, by language and country; 15 kB each at the most."""
 _REASONS = tuple(reason.value for reason in Reason)
@@ -99,6 +104,14 @@ class Pages:
         self._examples = countries.examples(self.regions)
         self._gateway = countries.spaced(settings.gateway_number)
         self.assets = assets.load({"examples.json": json.dumps(self._examples, separators=(",", ":")).encode()})
+        # The bundled script is made by scripts/build-page; a package without it serves pages that have others call.
+        self.talks = settings.talk is not None and TALK_SCRIPT in self.assets.names
+        if settings.talk is not None and not self.talks:
+            log.warning("calls from the page are off: %s was not built", TALK_SCRIPT, extra={"action": "no_talk"})
+        self.headers: Mapping[str, str] = {}
+        if self.talks:
+            headers = security_headers(settings.frame_ancestors, talk_origin=settings.origin)
+            self.headers = {name: headers[name] for name in ("Content-Security-Policy", "Permissions-Policy")}
         environment = Environment(
             loader=PackageLoader("templates", "pages"),
             autoescape=True,
@@ -135,7 +148,7 @@ class Pages:
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
         if form is None and story.phase == "offer" and story.may_decline and story.may_reply and not story.replied:
-            return self._sheets(reader.texts.language, reader.region, story.title).fill(values)
+            return self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin)).fill(values)
         return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
 
     def news(self, token: str, view: View, reader: Reader, *, more: bool, seen: str) -> tuple[str, str]:
@@ -203,6 +216,7 @@ class Pages:
             "nonce": self._nonces.make(token, view.attempts) if story.form else "",
             "pen": self._nonces.make(token, answer_mark(view)),
             "key": story.key,
+            "pin": _grouped(view.pin),
         }
 
     def _context(self, reader: Reader, story: Story, form: Form, values: Mapping[str, str]) -> dict[str, Any]:
@@ -221,6 +235,8 @@ class Pages:
             "countries_shown": len(self.regions) > 1,
             "example": self._examples.get(form.region, ""),
             "allow_sip": self._settings.allow_sip,
+            "talks": self.talks,
+            "gateway": self._gateway,
             "clock": _clock(story.talked_s or 0),
         }
 
@@ -233,13 +249,14 @@ class Pages:
         }
         return lambda name: reader.texts.say(name, **filled)
 
-    def _sheet_of(self, language: str, region: str, title: str) -> Sheet:
+    def _sheet_of(self, language: str, region: str, title: str, has_pin: bool) -> Sheet:
         """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
         reader = Reader(texts=self._languages[language], region=region)
         story = Story(
             key=gap("key"), phase="offer", title=title, text="offer.lead", form=True, may_decline=True, may_reply=True
         )
         values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "pen", "key")}
+        values["pin"] = gap("pin") if has_pin else ""
         return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:
@@ -271,6 +288,11 @@ class Pages:
 def _watch(story: Story) -> str:
     """What page.js is to expect: a call under way, a press elsewhere, or nothing more."""
     return "call" if story.phase == "call" else "open" if story.form else "no"
+
+
+def _grouped(pin: str) -> str:
+    """Digits in threes, as people say them."""
+    return " ".join(pin[i : i + 3] for i in range(0, len(pin), 3))
 
 
 def _isolated(number: str) -> str:

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from mailgate.errors import ConfigError
+from mailgate.web.sip_relay import MOST_OCTETS
 
 STOP_S = 5
 """How long answers under way may take when the server stops."""
@@ -56,7 +57,8 @@ class WebServer:
                 proxy_headers=False,  # nothing here depends on the client's address
                 server_header=False,
                 lifespan="off",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=MOST_OCTETS,
                 timeout_graceful_shutdown=STOP_S,
             )
         )
@@ -71,7 +73,7 @@ class WebServer:
         """End live streams, finish what is under way, close. A second call does nothing."""
         if self._server is None or self._task is None:
             return
-        self._app.state.streams.close()
+        self._app.state.close()
         self._server.should_exit = True
         await self._task
         self._server = self._task = None

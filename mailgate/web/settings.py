@@ -10,6 +10,18 @@ from tokens.keys import KeyRing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TalkSettings:
+    """Calls from the page: Asterisk's HTTP server (`host:port`), whence it is connected to, and what browsers are told
+    of STUN and TURN. `turn_secret` is shared with the TURN server; empty: it asks for nothing."""
+
+    asterisk: str
+    relay_address: str = "127.0.0.88"
+    ice_servers: tuple[str, ...] = ()
+    turn_secret: str = field(default="", repr=False)
+    grace_s: float = 3.0  # a page that lost its connection may so long try to be back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """Settings of the accept page.
 
@@ -20,6 +32,7 @@ class WebSettings:
     - `default_region`: ISO 3166-1 alpha-2, used where the browser's language names no country in `countries`.
     - `countries`: regions to choose from; empty: all.
     - `allow_sip`: whether the page asks for a SIP address, too; which ones may be called is the dialling rules' say.
+    - `talk`: calls from the page itself; None: there are none.
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `metrics_networks`: who may see /metrics.
@@ -34,9 +47,16 @@ class WebSettings:
     allow_sip: bool = False
     keys: KeyRing = field(repr=False)
     nonce_ttl_s: float = 1800.0
+    talk: TalkSettings | None = None
     frame_ancestors: str = "'none'"
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     time_zone: str = "UTC"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of `public_url`, as browsers name them (RFC 6454, 6.2)."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
 
     @property
     def base_path(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypedDict, assert_never
 
-from mailgate.calls.model import Outcome
+from mailgate.calls.model import COMES_IN, Kind, Outcome
 from mailgate.offers.offer import ENDED, State
 from mailgate.offers.view import View
 
@@ -53,6 +53,7 @@ class Story:
     may_decline: bool = False
     may_reply: bool = False
     replied: bool = False
+    by_page: bool = False  # the call goes through the page: leaving it ends the call
 
 
 class _Answers(TypedDict):
@@ -64,6 +65,11 @@ class _Answers(TypedDict):
 
 
 _STEPS = ("calling_you", "press", "calling_them", "connected")
+_STEPS_HERE = ("on_line", "calling_them", "connected")
+"""Who has called in, from the page or by telephone, is not called and presses no key."""
+
+_BEFORE = frozenset({State.PLACING, State.OFFEREE_RINGING, State.OFFEREE_ASKED})
+_NEVER_HERE = frozenset({Outcome.OFFEREE_NO_ANSWER, Outcome.OFFEREE_UNREACHABLE, Outcome.OFFEREE_HUNG_UP})
 
 
 def _reached(state: State) -> int | None:
@@ -129,18 +135,23 @@ def _answers(view: View) -> _Answers:
 
 def _call(view: View, key: str, now: float) -> Story:
     behind = _reached(view.state)
+    here = view.leg1_kind in COMES_IN
     steps: tuple[Step, ...] = ()
     if behind is not None:
+        names = _STEPS_HERE if here else _STEPS
+        behind = max(0, behind - 1) if here else behind
         steps = tuple(
-            Step(name=f"steps.{name}", progress=_progress(number, behind)) for number, name in enumerate(_STEPS)
+            Step(name=f"steps.{name}", progress=_progress(number, behind)) for number, name in enumerate(names)
         )
+    name = "on-line" if here and view.state in _BEFORE else view.state.value
     talked = view.state is State.CONNECTED and view.bridged_at is not None
     return Story(
         key=key,
         phase="call",
-        title=f"state.{view.state.value}.title",
-        text=f"state.{view.state.value}.text",
+        title=f"state.{name}.title",
+        text=f"state.{name}.text",
         steps=steps,
+        by_page=view.leg1_kind is Kind.BROWSER,
         talked_s=max(0, int(now - (view.bridged_at or now))) if talked else None,
         good=view.state is State.CONNECTED,
     )
@@ -154,12 +165,13 @@ def _progress(number: int, behind: int) -> Progress:
 
 def _over(view: View, outcome: Outcome, key: str) -> Story:
     completed = outcome is Outcome.COMPLETED
+    name = "page-lost" if view.leg1_kind is Kind.BROWSER and outcome in _NEVER_HERE else outcome.value
     return Story(
         key=key,
         phase="over",
-        title=f"outcome.{outcome.value}.title",
-        text=f"outcome.{outcome.value}.text",
-        advice=f"outcome.{outcome.value}.next" if view.may_accept else f"state.{view.state.value}.after",
+        title=f"outcome.{name}.title",
+        text=f"outcome.{name}.text",
+        advice=f"outcome.{name}.next" if view.may_accept else f"state.{view.state.value}.after",
         form=view.may_accept,
         again=True,
         talked_s=round(view.bridged_s) if completed else None,

@@ -113,7 +113,7 @@ class PrivateAsterisk:
             "logger.conf": "[general]\ndateformat=%F %T.%3q\n[logfiles]\nmessages => notice,warning,error\n",
             "manager.conf": f"[general]\nenabled=yes\nwebenabled=no\nbindaddr={HOST}\nport={self.deploy.link.port}\n"
             "timestampevents=yes\nallowmultiplelogin=yes\n#include manager.d/mailgate.conf\n",
-            "http.conf": "[general]\nenabled=no\n",
+            "http.conf": self._http(),
             "rtp.conf": f"[general]\nrtpstart={self.rtp_ports[0]}\nrtpend={self.rtp_ports[1]}\nstrictrtp=yes\n",
             "indications.conf": _RING,
             "cdr.conf": "[general]\nenable=no\n",
@@ -124,6 +124,10 @@ class PrivateAsterisk:
             + self.own_dialplan,
         }
         return files | dict(self.deployed)
+
+    def _http(self) -> str:
+        host, _, port = self.deploy.link.websocket.partition(":")
+        return f"[general]\nenabled=yes\nbindaddr={host}\nbindport={port}\n" if port else "[general]\nenabled=no\n"
 
     def write(self) -> None:
         for name in ("lib/keys", "spool", "run", "log", "agi-bin"):

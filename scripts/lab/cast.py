@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from mailgate.calls.asterisk import Asterisk
-from mailgate.calls.model import CallEvent, Ended
+from mailgate.calls.asterisk.arrivals import NONCE_TTL_S
+from mailgate.calls.asterisk.edge import Verdict
+from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind
 from mailgate.calls.settings import AsteriskSettings
 
 GATEWAY = "+33199009000"
@@ -20,8 +23,16 @@ ADA = "+33199001234"  # the offeror's number, which nobody may see
 class Calls:
     """mailgate's edge to Asterisk and every event that came out of it."""
 
-    def __init__(self, settings: AsteriskSettings) -> None:
-        self.edge = Asterisk(settings, self._heard, on_connected=self._connected)
+    def __init__(self, settings: AsteriskSettings, *, nonce_ttl_s: float = NONCE_TTL_S) -> None:
+        self.edge = Asterisk(
+            settings,
+            self._heard,
+            on_connected=self._connected,
+            on_dial_in=self._dialled_in,
+            nonce_ttl_s=nonce_ttl_s,
+        )
+        self.dialled: list[tuple[str, str]] = []  # (PIN, caller)
+        self.pins: dict[str, CallOrder] = {}  # PIN → the order that it stands for
         self.events: list[CallEvent] = []
         self.connections = 0
         self._changed = asyncio.Event()
@@ -32,6 +43,14 @@ class Calls:
 
     async def _connected(self) -> None:
         self.connections += 1
+
+    async def _dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
+        self.dialled.append((pin, caller))
+        order = self.pins.pop(pin, None)
+        if order is None:
+            return "wrong"
+        await self.edge.originate(replace(order, leg1=Channel(Kind.DIAL_IN, channel), confirm1=False))
+        return "come"
 
     def of(self, attempt_id: str) -> list[CallEvent]:
         return [event for event in self.events if event.attempt_id == attempt_id]

@@ -14,95 +14,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 from lab.audio import Rtp
+from lab.dialogue import (
+    Address,
+    Answer,
+    Behaviour,
+    Call,
+    Headers,
+    Reject,
+    Ring,
+    between,
+    headers_of,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Ring, answer, press keys, perhaps hang up; times in seconds, counted from the step before."""
-
-    after: float = 0.05
-    press: tuple[tuple[float, str], ...] = ()  # (seconds after the answer, keys)
-    hang_up: float | None = None
-    headers: tuple[str, ...] = ()  # put into 180 and 200
-    early_media: bool = False  # 183 with a tone before the answer, as networks do
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
-    code: int = 486
-    after: float = 0.05
-    ring: bool = False
-    headers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
-    """Ring until the caller gives up."""
-
-    headers: tuple[str, ...] = ()
-
-
-Behaviour = Answer | Reject | Ring
-Address = tuple[str, int]
-Headers = dict[str, list[str]]
-
-_COMPACT = {
-    "i": "call-id",
-    "f": "from",
-    "t": "to",
-    "v": "via",
-    "m": "contact",
-    "l": "content-length",
-}  # RFC 3261, 7.3.3
-
-
-def headers_of(message: str) -> Headers:
-    found: Headers = {}
-    for line in message.partition("\r\n\r\n")[0].split("\r\n")[1:]:
-        name, _, value = line.partition(":")
-        name = name.strip().lower()
-        found.setdefault(_COMPACT.get(name, name), []).append(value.strip())
-    return found
-
-
-def _between(text: str, pattern: str) -> str:
-    match = re.search(pattern, text)
-    return match.group(1) if match else ""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Call:
-    """One dialogue: `number` is the user part that was dialled."""
-
-    call_id: str
-    number: str
-    invite: str
-    headers: Headers
-    peer: Address
-    local: str
-    remote: str
-    target: str
-    rtp: Rtp
-    state: str = "new"
-    invited_at: float = 0.0
-    answered_at: float = 0.0
-    reason: str = ""  # the Reason header of the other side's BYE or CANCEL (RFC 3326)
-    sequence: int = 100
-    up: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def caller_id(self) -> str:
-        """What the telephone's display shows: the From header, as it came."""
-        return self.headers["from"][0]
+__all__ = ["Address", "Answer", "Behaviour", "Call", "Headers", "Phone", "Reject", "Ring", "headers_of"]
 
 
 class Phone(asyncio.DatagramProtocol):
@@ -230,13 +159,13 @@ class Phone(asyncio.DatagramProtocol):
     async def _take(self, uri: str, headers: Headers, message: str, peer: Address) -> None:
         call = Call(
             call_id=headers["call-id"][0],
-            number=_between(uri, r"^sips?:([^@;]*)"),
+            number=between(uri, r"^sips?:([^@;]*)"),
             invite=message,
             headers=headers,
             peer=peer,
             local=f"{headers['to'][0]};tag={random.getrandbits(32):x}",
             remote=headers["from"][0],
-            target=_between(headers["contact"][0], r"<([^>]*)>"),
+            target=between(headers["contact"][0], r"<([^>]*)>"),
             rtp=await Rtp.open(self.hertz, self.host),
             invited_at=time.monotonic(),
         )
@@ -299,8 +228,8 @@ class Phone(asyncio.DatagramProtocol):
         )
 
     def _talk(self, call: Call) -> None:
-        port = _between(call.invite, r"(?m)^m=audio (\d+)")
-        host = _between(call.invite, r"(?m)^c=IN IP4 (\S+)")
+        port = between(call.invite, r"(?m)^m=audio (\d+)")
+        host = between(call.invite, r"(?m)^c=IN IP4 (\S+)")
         if port and host:
             call.rtp.start((host, int(port)))
 
@@ -323,6 +252,7 @@ class Phone(asyncio.DatagramProtocol):
         dialogue: tuple[str, str, str],
         sequence: int,
         extra: tuple[str, ...] = (),
+        body: str = "",
     ) -> None:
         call_id, local, remote = dialogue
         lines = [
@@ -335,9 +265,10 @@ class Phone(asyncio.DatagramProtocol):
             f"CSeq: {sequence} {method}",
             f"Contact: <sip:{self.user}@{self.host}:{self.port}>",
             *extra,
-            "Content-Length: 0",
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
         ]
-        self._put("\r\n".join(lines) + "\r\n\r\n", peer)
+        self._put("\r\n".join(lines) + "\r\n\r\n" + body, peer)
 
     def hang_up(self, call: Call) -> None:
         if call.state != "up":
@@ -356,6 +287,58 @@ class Phone(asyncio.DatagramProtocol):
         call.sequence += 1
         dialogue = (call.call_id, call.local, call.remote)
         self._request("REFER", call.target, call.peer, dialogue, call.sequence, (f"Refer-To: <{to}>",))
+
+    def dial(self, number: str, *, caller: str = "", hertz: int | None = None) -> Call:
+        """Call a number at the registrar; `up` tells when it has answered, `over` when that is over."""
+        assert self.registrar
+        host, port = self.registrar
+        user, uri = caller or self.user, f"sip:{number}@{host}:{port}"
+        call = Call(
+            call_id=f"dial{random.getrandbits(48):x}",
+            number=number,
+            invite="",
+            headers={},
+            peer=self.registrar,
+            local=f"<sip:{user}@{self.host}>;tag=d{random.getrandbits(32):x}",
+            remote=f"<{uri}>",
+            target=uri,
+            rtp=Rtp(self.hertz if hertz is None else hertz),
+            state="calling",
+        )
+        self.calls.append(call)
+        call.task = asyncio.get_running_loop().create_task(self._place(call))
+        call.task.add_done_callback(lambda t: t.cancelled() or t.exception())
+        return call
+
+    async def _place(self, call: Call) -> None:
+        call.rtp = await Rtp.open(call.rtp.hertz, self.host)
+        dialogue = (call.call_id, call.local, call.remote)
+        future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pending[(call.call_id, "1 INVITE")] = future
+        self._request("INVITE", call.target, call.peer, dialogue, 1, body=self._sdp(call))
+        code, headers = await future
+        call.remote = headers["to"][0]
+        if code >= 300:
+            self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
+            self._finish(call, f"refused {code}")
+            return
+        call.target = between(headers["contact"][0], r"<([^>]*)>")
+        self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
+        call.state = "up"
+        call.invite = next(
+            m for _, way, m in reversed(self.wire) if way == "in" and call.call_id in m and "m=audio" in m
+        )
+        self._talk(call)
+        call.up.set()
+
+    async def ask(self, method: str, uri: str, timeout_s: float = 5.0) -> int:
+        """A request of a stranger, outside of any dialogue, without an offer of audio; the final status code."""
+        assert self.registrar
+        call_id, me = f"ask{random.getrandbits(48):x}", f"<sip:{self.user}@{self.host}>"
+        future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pending[(call_id, f"1 {method}")] = future
+        self._request(method, uri, self.registrar, (call_id, f"{me};tag=a1", f"<{uri}>"), 1)
+        return (await asyncio.wait_for(future, timeout_s))[0]
 
     async def register(self, expires_s: int = 300) -> int:
         """Register with the registrar; the final status code. 0 seconds take the registration away."""
@@ -378,7 +361,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def _credentials(self, challenge: str, method: str, uri: str) -> str:
         """An Authorization header by MD5 and qop=auth (RFC 2617, 3.2.2), which is what PJSIP asks for."""
-        realm, nonce, opaque = (_between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
+        realm, nonce, opaque = (between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
 
         def md5(text: str) -> str:
             return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -78,7 +78,13 @@ class World:
     ) -> None:
         self.folder = folder
         self.account = account
-        self.configuration = {"dialling": {"sip_users": True}, **(configuration or {})}
+        self.websocket = f"{HOST}:{free_port()}"
+        self.configuration = {
+            "dialling": {"sip_users": True},
+            "asterisk": {"websocket": self.websocket, "media_address": HOST},
+            "call": {"dial_in": True},
+            **(configuration or {}),
+        }
         self.postfix = Postfix(folder / "p", mailboxes=mailboxes)
         self.gateway = Gateway(folder / "g", ami_port=free_port(), next_hop_port=free_port())
         self.sip_port = free_port(socket.SOCK_DGRAM)
@@ -154,8 +160,13 @@ class World:
         self.gateway.run("deploy", "asterisk", "--provider", provider, *users, "--output", str(written))
         deployed = {str(p.relative_to(written)): p.read_text() for p in written.rglob("*") if p.is_file()}
         first = 20_000 + secrets.randbelow(400) * 100
-        # Only the port is looked at here: every file that could be rendered is replaced by what the command wrote.
-        link = AsteriskSettings(gateway_number=SHOWN_NUMBER, port=self.gateway.ami_port, secret=self.gateway.ami_secret)
+        # Only the ports are looked at here: every file that could be rendered is replaced by what the command wrote.
+        link = AsteriskSettings(
+            gateway_number=SHOWN_NUMBER,
+            port=self.gateway.ami_port,
+            secret=self.gateway.ami_secret,
+            websocket=self.websocket,
+        )
         self.asterisk = PrivateAsterisk(
             self.folder / "a",
             deploy=DeploySettings(link=link),

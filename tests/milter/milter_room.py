@@ -39,7 +39,7 @@ class NoCalls:
     async def originate(self, order: CallOrder) -> None:
         raise AssertionError("a message placed a call")
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         raise AssertionError("a message ended a call")
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:

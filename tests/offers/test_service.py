@@ -51,7 +51,7 @@ class Recorder:
         self.orders.append(order)
         self.answer()
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         self.hung_up.append(attempt_id)
         return True
 

@@ -30,6 +30,7 @@ def deployed(pstn_port: int) -> DeploySettings:
         port=free_port(),
         secret=secrets.token_urlsafe(16),
         outbound="elsewhere",
+        websocket=f"{HOST}:{free_port()}",
         answer_timeout_s=2.0,
         ping_interval_s=0.5,
         reconnect_s=(0.1, 1.0),
@@ -44,6 +45,10 @@ def deployed(pstn_port: int) -> DeploySettings:
         sound_announcement="beep",
         sound_goodbye="beep",
         sound_sorry="beep",
+        media_address=HOST,
+        dial_in=True,
+        sound_pin="beep",
+        sound_pin_wrong="beep",
     )
 
 
@@ -93,7 +98,7 @@ def another(deployed: DeploySettings, tmp_path: Path) -> Iterator[Callable[..., 
 
     def start(own: tuple[str, str] = ("", ""), **changes: Any) -> PrivateAsterisk:
         first = 20_000 + secrets.randbelow(400) * 100
-        link = dataclasses.replace(deployed.link, port=free_port())
+        link = dataclasses.replace(deployed.link, port=free_port(), websocket=f"{HOST}:{free_port()}")
         asterisk = PrivateAsterisk(
             tmp_path / f"asterisk{len(started)}",
             deploy=dataclasses.replace(deployed, **({"link": link} | changes)),
@@ -114,7 +119,7 @@ def another(deployed: DeploySettings, tmp_path: Path) -> Iterator[Callable[..., 
 
 @pytest.fixture
 async def calls(pbx: PrivateAsterisk, deployed: DeploySettings) -> AsyncIterator[Calls]:
-    watched = Calls(deployed.link)
+    watched = Calls(deployed.link, nonce_ttl_s=1.5)
     await watched.edge.start()
     assert watched.edge.connected, watched.edge.trouble
     yield watched

@@ -34,7 +34,11 @@ def test_how_a_channel_is_dialled(uri: str, dialled: str) -> None:
 
 def test_a_browser_leg_is_not_dialled_and_sip_elsewhere_needs_an_endpoint() -> None:
     closed = AsteriskSettings(gateway_number="+33199009000", secret="not-so-secret")
-    for uri, settings in (("browser:abc", SETTINGS), ("sip:bob@example.org", closed)):
+    for uri, settings in (
+        (f"browser:{'0' * 32}", SETTINGS),
+        ("dial-in:1.2", SETTINGS),
+        ("sip:bob@example.org", closed),
+    ):
         with pytest.raises(ValueError, match=r"cannot be dialled|no endpoint"):
             dial_string(Channel.parse(uri), settings)
 

@@ -387,7 +387,7 @@ async def test_a_telephone_is_available_while_it_is_registered(pbx: PrivateAster
     assert await phone.register(expires_s=0) == 200
     assert not await calls.edge.available(alice)
     assert not await calls.edge.available(Channel.parse("sip:nobody"))
-    assert not await calls.edge.available(Channel.parse("browser:x"))
+    assert not await calls.edge.available(Channel.parse(f"browser:{'0' * 32}"))
     await phone.close()
 
 
@@ -407,7 +407,14 @@ async def test_an_attempt_is_placed_once(calls: Calls, pstn: Phone, order: Make)
 
 
 async def test_what_is_certain_not_to_ring_is_told_so(calls: Calls, pstn: Phone, order: Make) -> None:
-    for broken in (order(announcement="not/absolute"), order(leg1=Channel.parse("browser:abc")), order(ring1_s=0)):
+    page, caller = Channel.parse(f"browser:{'0' * 32}"), Channel.parse("dial-in:1700000000.1")
+    for broken in (
+        order(announcement="not/absolute"),
+        order(leg1=page, announcement2="not/absolute"),
+        order(leg1=page, leg2=page),
+        order(leg1=caller),  # a channel that there is none of
+        order(ring1_s=0),
+    ):
         with pytest.raises(CallFailed):
             await calls.edge.originate(broken)
         assert await calls.edge.settle([broken.attempt_id]) == {broken.attempt_id: None}

@@ -40,7 +40,8 @@ def test_every_file_is_filled(deployed: DeploySettings) -> None:
 def test_every_endpoint_hides_numbers(deployed: DeploySettings) -> None:
     text = render_asterisk(deployed)["pjsip_mailgate.conf"]
     endpoints = re.findall(r"^\[(\S+)\]\(mailgate-hidden\)$", text, re.M)
-    assert endpoints == [deployed.link.trunk, deployed.link.outbound, *(user.name for user in deployed.users)]
+    users = [user.name for user in deployed.users]
+    assert endpoints == [deployed.link.trunk, deployed.link.outbound, "mailgate-web", *users]
     assert text.count("type=endpoint") == 1  # the template's own: no endpoint without it
 
 
@@ -53,9 +54,11 @@ def test_a_trunk_with_a_login_registers_and_authenticates(deployed: DeploySettin
 
 
 def test_without_trunk_users_and_outbound_there_is_none(deployed: DeploySettings) -> None:
-    bare = DeploySettings(link=dataclasses.replace(deployed.link, outbound=""))
-    text = render_asterisk(bare)["pjsip_mailgate.conf"]
-    assert re.findall(r"^\[(\S+)\]", text, re.M) == ["mailgate-hidden"]
+    bare = DeploySettings(link=dataclasses.replace(deployed.link, outbound="", websocket=""))
+    files = render_asterisk(bare)
+    assert re.findall(r"^\[(\S+)\]", files["pjsip_mailgate.conf"], re.M) == ["mailgate-hidden"]
+    for context in ("mailgate-web", "mailgate-dial-in", "mailgate-from-trunk"):
+        assert f"[{context}]\n" not in files["extensions_mailgate.conf"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,7 @@ def test_without_trunk_users_and_outbound_there_is_none(deployed: DeploySettings
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "username": "a]\n[b"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "trunk": "t,u"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "outbound": "a/b"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "websocket": "10.0.0.1:8088"}),
         (SipUser, {"name": "a b", "password": "long-enough"}),
         (SipUser, {"name": "alice", "password": "a\nb=cdefgh"}),
         (Trunk, {"host": "a b"}),
@@ -91,7 +95,9 @@ def test_asterisk_has_nothing_to_complain_of(another: Callable[..., PrivateAster
 def test_the_built_in_announcements_are_there() -> None:
     """Named in DeploySettings, played where there is no speech: they come with Asterisk's core sounds."""
     defaults = {field.name: field.default for field in dataclasses.fields(DeploySettings)}
-    names = [str(defaults[f"sound_{what}"]).split("&") for what in ("announcement", "goodbye", "sorry")]
+    names = [
+        str(defaults[f"sound_{what}"]).split("&") for what in ("announcement", "goodbye", "sorry", "pin", "pin_wrong")
+    ]
     sounds = tree() / "usr" / "share" / "asterisk" / "sounds" / "en"
     for name in ["beep", "silence/1", *(name for group in names for name in group)]:
         assert (sounds / f"{name}.gsm").is_file(), name
@@ -218,10 +224,12 @@ def test_asterisk_takes_every_endpoint_for_one_that_hides(pbx: PrivateAsterisk) 
 
 
 def test_no_context_can_be_reached_from_outside(pbx: PrivateAsterisk) -> None:
-    endpoints = re.findall(r"^ Endpoint:\s+([a-z]+)[ /]", pbx.cli("pjsip show endpoints"), re.M)
-    assert set(endpoints) == {"trunk", "elsewhere", "alice", "bob", "carol"}  # the last one is not ours
+    endpoints = re.findall(r"^ Endpoint:\s+([a-z-]+)[ /]", pbx.cli("pjsip show endpoints"), re.M)
+    entered = {"mailgate-web": "mailgate-web", "trunk": "mailgate-from-trunk"}  # what is asked for nonce or PIN
+    assert set(endpoints) == {*entered, "elsewhere", "alice", "bob", "carol"}  # the last one is not ours
     for endpoint in set(endpoints) - {"carol"}:
-        assert re.search(r"^ *context +: mailgate-none$", pbx.cli(f"pjsip show endpoint {endpoint}"), re.M)
+        context = entered.get(endpoint, "mailgate-none")
+        assert re.search(rf"^ *context +: {context}$", pbx.cli(f"pjsip show endpoint {endpoint}"), re.M)
     assert "There is no existence" in pbx.cli("dialplan show mailgate-none")
 
 

@@ -328,7 +328,7 @@ async def test_a_wrong_secret_is_said_once_and_loudly(
 async def test_without_our_dialplan_no_call_is_placed(other: PrivateAsterisk, pstn: Phone, order: Make) -> None:
     plan = other.etc / "extensions_mailgate.conf"
     ours = plan.read_text()
-    plan.write_text(ours.replace("version-1", "version-0"))
+    plan.write_text(ours.replace("version-2", "version-0"))
     other.cli("dialplan reload")
     watched = Calls(other.deploy.link)
     await watched.edge.start()

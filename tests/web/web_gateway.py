@@ -57,7 +57,7 @@ class Recorder:
         if self.answer is not None:
             raise self.answer
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         self.hung_up.append(attempt_id)
         return True
 

@@ -1,5 +1,5 @@
 """The edge to Asterisk: `link` is one AMI connection, `edge` what the rest of mailgate uses."""
 
-from mailgate.calls.asterisk.edge import Asterisk, OnConnected, OnEvent
+from mailgate.calls.asterisk.edge import Asterisk, OnConnected, OnDialIn, OnEvent, Verdict
 
-__all__ = ["Asterisk", "OnConnected", "OnEvent"]
+__all__ = ["Asterisk", "OnConnected", "OnDialIn", "OnEvent", "Verdict"]

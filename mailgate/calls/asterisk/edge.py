@@ -2,9 +2,12 @@
 
 Orders go in (`originate`), CallEvents come out, in order, each once. The link to Asterisk may be lost and found again
 at any time: the call goes on without it, and `settle` reads what Asterisk itself has recorded.
+Some legs call in by themselves: a page (its order waits under a one-time nonce), a telephone that dials the gateway's
+number (its PIN is asked for by `on_dial_in`). The dialplan holds such a channel until it is told what to do, and from
+there on the attempt is one like any other.
 Rules: an attempt is sent at most once, whatever happens; an answer that is lost is OutcomeUnknown, never a reason to
 call again; what cannot have rung is CallFailed.
-Standards: Asterisk Manager Interface. Known limits: one Asterisk; a browser leg cannot be dialled yet.
+Standards: Asterisk Manager Interface. Known limits: one Asterisk.
 """
 
 from __future__ import annotations
@@ -14,27 +17,39 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Literal, TypeVar
 
-from mailgate.calls.action import check_attempt, dial_string, originate_action, record_families
-from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message, Refused
+from mailgate.calls.action import (
+    admit_action,
+    answer_action,
+    check_attempt,
+    dial_string,
+    originate_action,
+)
+from mailgate.calls.asterisk import records
+from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
+from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
 from mailgate.calls.deploy import DIALPLAN_VERSION
-from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
-from mailgate.calls.outcomes import event_of_record, parse_record
+from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.stream import ENDED, LetGo, Stream, rank
+from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, is_leg_1, rank
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000  # attempts whose last event is kept, against telling it twice
 _LOOK_AGAIN_S = 1.0  # what begins or ends in the moment of the question is recorded by then
+_LET_IN_S = 8.0  # a leg that was let in has told so by then, or never will
 _IN_FLIGHT_S = 10.0  # an Originate whose answer was lost may so long lie unread in a slow Asterisk's socket
 
 _T = TypeVar("_T")
 OnEvent = Callable[[CallEvent], Awaitable[None]]
 OnConnected = Callable[[], Awaitable[None]]
+Verdict = Literal["come", "wrong", "no"]
+"""What a PIN is worth: an attempt has begun and its order follows; try another one; goodbye."""
+OnDialIn = Callable[[str, str, str], Awaitable[Verdict]]
+"""`on_dial_in(pin, caller's number or "", channel)`; the attempt's leg 1 is `Channel(DIAL_IN, channel)`."""
 
 
 class Asterisk:
@@ -47,11 +62,15 @@ class Asterisk:
         on_event: OnEvent,
         *,
         on_connected: OnConnected | None = None,
+        on_dial_in: OnDialIn | None = None,
         clock: Callable[[], float] = time.time,
+        nonce_ttl_s: float = NONCE_TTL_S,
     ) -> None:
         self._settings = settings
         self._on_event = on_event
         self._on_connected = on_connected
+        self._on_dial_in = on_dial_in
+        self._expected = Expected(self._never_came, nonce_ttl_s)
         self._clock = clock
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,6 +96,7 @@ class Asterisk:
 
     async def stop(self) -> None:
         """Leave. Calls go on in Asterisk."""
+        self._expected.clear()
         for task in [*self._tasks, *self._helpers]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._helpers, return_exceptions=True)
@@ -87,16 +107,32 @@ class Asterisk:
 
     # --- what can be asked of it ------------------------------------------------------------------------------
     async def originate(self, order: CallOrder) -> None:
-        """Place the call. Raises CallFailed when nothing rings, OutcomeUnknown when that is not known."""
+        """Place the call, or let in who calls in. Raises CallFailed when nothing rings, OutcomeUnknown when that is
+        not known. A browser's order waits for its page; Ended tells where that never comes."""
         if order.attempt_id in self._sent:
             raise OutcomeUnknown("this attempt was sent before")
         try:
-            action = originate_action(order, self._settings, self._clock())
+            match order.leg1.kind:
+                case Kind.BROWSER:
+                    action = admit_action(order, "tried", self._settings, self._clock())  # its fault is known now
+                case Kind.DIAL_IN:
+                    action = admit_action(order, order.leg1.address, self._settings, self._clock())
+                case _:
+                    action = originate_action(order, self._settings, self._clock())
         except ValueError as error:
             raise CallFailed(str(error)) from error
-        link = self._link
-        if link is None or self.trouble:
+        if self._link is None or self.trouble:
             raise CallFailed(f"no calls can be placed: {self.trouble}")
+        if order.leg1.kind is Kind.BROWSER:
+            self._expected.add(order)
+            return
+        await self._send(order, action)
+
+    async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
+        """Once, whatever comes of it. Raises as `originate`."""
+        link = self._link
+        if link is None:
+            raise CallFailed("no calls can be placed: the link to Asterisk was lost")
         _remember(self._sent, order.attempt_id, self._clock())
         try:
             answer = await link.act(action)
@@ -111,19 +147,28 @@ class Asterisk:
             if "in use" in text.lower():  # the id is on a live channel: the attempt was placed before, by someone
                 raise OutcomeUnknown(text)
             raise CallFailed(text)
+        if order.leg1.kind in COMES_IN:
+            self._spawn(self._see_in(order.attempt_id))
 
-    async def hang_up(self, attempt_id: str) -> bool:
-        """End an attempt on the offeror's wish; False where it is not up. Raises OutcomeUnknown."""
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
+        """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
+        Raises OutcomeUnknown."""
         leg1 = check_attempt(attempt_id)  # AMI takes a channel's Uniqueid for its name
-        mark: dict[str, str | list[str]] = {
-            "Action": "Setvar",
-            "Channel": leg1,
-            "Variable": "MG_REVOKED",
-            "Value": "1",
-        }
+        if self._expected.drop(attempt_id):
+            self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
+            return True
         while self._told.get(attempt_id) != ENDED:
+            mark: dict[str, str | list[str]] = {
+                "Action": "Setvar",
+                "Channel": leg1,
+                "Variable": "MG_REVOKED",
+                "Value": "1" if revoked else "",
+            }
             if (await self._act(mark)).get("response") == "Success":
                 break
+            if leg1 == attempt_id and (came_in := await self._leg_1_of(attempt_id)):
+                leg1 = came_in
+                continue
             # Asterisk takes an Originate before it makes the channel.
             if self._clock() - self._sent.get(attempt_id, 0.0) > _LOOK_AGAIN_S:
                 return False
@@ -133,9 +178,14 @@ class Asterisk:
         answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
         # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
         for row in await self._ask({"Action": "CoreShowChannels"}):
-            if row.get("linkedid") == attempt_id and row.get("uniqueid") != attempt_id:
+            if row.get("linkedid") == leg1 and row.get("uniqueid") != leg1:
                 await self._act({"Action": "Hangup", "Channel": str(row["channel"]), "Cause": "16"})
         return answer.get("response") == "Success"
+
+    async def _leg_1_of(self, attempt_id: str) -> str:
+        """The Uniqueid of a leg 1 that called in, "" where there is none."""
+        rows = await self._ask({"Action": "CoreShowChannels"})
+        return next((str(r["uniqueid"]) for r in rows if is_leg_1(r) and attempt_of(r) == attempt_id), "")
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
@@ -144,7 +194,9 @@ class Asterisk:
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
         wanted = [check_attempt(attempt_id) for attempt_id in attempt_ids]
-        found, doubtful = await self._look_up(wanted)
+        waiting = {a: Ringing(attempt_id=a, leg=1) for a in wanted if self._expected.holds(a)}
+        found, doubtful = await self._look_up([a for a in wanted if a not in waiting])
+        found |= waiting
         if doubtful:
             # A call that ends or begins just now is in neither list: look once more.
             await asyncio.sleep(_LOOK_AGAIN_S)
@@ -173,6 +225,11 @@ class Asterisk:
                     return bool(dial_string(channel, self._settings)) and self.connected
                 except ValueError:
                     return False
+
+    async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
+        now = self._clock()
+        in_flight = {a for a in attempts if now - self._sent.get(a, 0.0) < _IN_FLIGHT_S}
+        return await records.look_up(self._ask, attempts, in_flight, now)
 
     # --- the link ----------------------------------------------------------------------------------------------
     async def _keep_connected(self) -> None:
@@ -241,20 +298,22 @@ class Asterisk:
                 case None:
                     pass
                 case LetGo(channel=channel):
-                    self._help({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+                    self._spawn(self._try({"Action": "Hangup", "Channel": channel, "Cause": "16"}))
+                case Arrival() as arrival:
+                    self._spawn(self._receive(arrival))
                 case event:
                     self._queue.put_nowait(event)
 
         return read
 
-    def _help(self, action: dict[str, str | list[str]]) -> None:
-        async def act() -> None:
-            with contextlib.suppress(OutcomeUnknown):
-                await self._act(action)
-
-        task = asyncio.create_task(act())
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._helpers.add(task)
         task.add_done_callback(self._helpers.discard)
+
+    async def _try(self, action: dict[str, str | list[str]]) -> None:
+        with contextlib.suppress(OutcomeUnknown):
+            await self._act(action)
 
     async def _hand_out(self) -> None:
         while True:
@@ -269,47 +328,45 @@ class Asterisk:
             except Exception:
                 log.exception("what Asterisk said could not be dealt with", extra={"action": "call_event_failed"})
 
-    # --- settling ----------------------------------------------------------------------------------------------
-    async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
-        """What is certain; and what is in doubt, with whether Asterisk took the call."""
-        found: dict[str, CallEvent | None] = {}
-        doubtful: dict[str, bool] = {}
-        # The channels first: a call that ends between the two questions has its record by then.
-        rows = await self._ask({"Action": "CoreShowChannels"})
-        live = {str(row.get("uniqueid", "")): str(row.get("channelstate", "")) for row in rows}
-        for attempt_id in attempts:
-            text, placed = await self._record(attempt_id)
-            try:
-                record = parse_record(text or "placed|0")
-            except ValueError:
-                log.error("a record is not readable", extra={"action": "record_unreadable", "attempt": attempt_id})
-                found[attempt_id] = Ended(attempt_id=attempt_id, outcome=Outcome.LOST)
-                continue
-            if record.ended_at is not None or attempt_id in live:
-                found[attempt_id] = event_of_record(attempt_id, record)
-            elif text or placed or self._clock() - self._sent.get(attempt_id, 0.0) < _IN_FLIGHT_S:
-                doubtful[attempt_id] = bool(text) or placed
-            else:
-                found[attempt_id] = None
-        return found, doubtful
-
-    async def _record(self, attempt_id: str) -> tuple[str, bool]:
-        """What stands under the attempt's id ("" for nothing), and whether Asterisk ever took it."""
-        for family in record_families(self._clock()):
-            text = await self._db_get(family, attempt_id)
-            if text:
-                return text, True
-            if await self._db_get(f"{family}/{attempt_id}", "placed"):
-                return "", True
-        return "", False
-
-    async def _db_get(self, family: str, key: str) -> str:
+    # --- legs that call in -------------------------------------------------------------------------------------
+    async def _receive(self, arrival: Arrival) -> None:
+        """Answer a channel that waits in the dialplan."""
+        verdict: Verdict = "no"
         try:
-            rows = await self._ask({"Action": "DBGet", "Family": family, "Key": key})
-        except Refused:
-            return ""  # no such entry
-        return str(rows[0].get("val", "")) if rows else ""
+            if arrival.kind is Kind.BROWSER:
+                verdict = await self._let_page_in(arrival)
+            elif self._on_dial_in and not self.trouble:
+                verdict = await self._on_dial_in(arrival.key, arrival.caller, arrival.channel)
+        except Exception:
+            log.exception("a call that came in could not be dealt with", extra={"action": "arrival_failed"})
+        if verdict != "come":
+            log.info("a call that came in was not let in", extra={"action": "turned_away", "way": arrival.kind.value})
+            await self._try(answer_action(arrival.channel, verdict))
 
+    async def _let_page_in(self, arrival: Arrival) -> Verdict:
+        order = self._expected.take(arrival.key)  # gone before it is judged
+        if order is None:
+            return "no"
+        try:
+            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock()))
+        except CallFailed:
+            self._queue.put_nowait(Ended(attempt_id=order.attempt_id, outcome=Outcome.NOT_PLACED))
+        except OutcomeUnknown:
+            pass  # the link is gone: the next one settles it
+        return "come"
+
+    def _never_came(self, attempt_id: str) -> None:
+        self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_NO_ANSWER))
+
+    async def _see_in(self, attempt_id: str) -> None:
+        """A channel may leave in the moment in which it is let in: then its dialplan has nothing to tell."""
+        await asyncio.sleep(_LET_IN_S)
+        if attempt_id not in self._told:
+            with contextlib.suppress(OutcomeUnknown):
+                event = (await self.settle([attempt_id]))[attempt_id]
+                await self._on_event(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
+
+    # --- settling ----------------------------------------------------------------------------------------------
     async def _has_contact(self, endpoint: str) -> bool:
         answer = await self._act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
         return bool(answer.get("value"))

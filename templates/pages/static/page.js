@@ -68,6 +68,29 @@
     button.querySelector("span").textContent = button.dataset.busy;
   });
 
+  // --- talking from the page: only where browser and page can, and the script for it only when it is asked for
+  const talk = document.getElementById("talk");
+  const canTalk = () =>
+    Boolean(talk && window.isSecureContext && window.RTCPeerConnection && window.WebSocket && navigator.mediaDevices);
+  const talking = () => Boolean(talk && talk.dataset.busy);
+  const offerTalk = () => {
+    const offer = document.getElementById("talk-offer");
+    if (offer && canTalk() && talk.hidden) offer.hidden = false;
+  };
+  document.addEventListener("click", async (event) => {
+    if (!event.isTrusted || !event.target.closest("#talk-open")) return; // a press, not a script's click
+    document.getElementById("talk-offer").hidden = true;
+    talk.hidden = false;
+    try {
+      (await import(talk.dataset.script)).open(talk, () => {
+        talk.hidden = true;
+        offerTalk();
+      });
+    } catch {
+      document.getElementById("talk-say").textContent = talk.dataset.failed;
+    }
+  });
+
   // --- the call
   const show = (news) => {
     if (news.key === panel.dataset.key) return;
@@ -80,13 +103,17 @@
     if (lost) document.getElementById("title").focus();
     tick();
     remembered();
+    offerTalk();
   };
   const close = () => {
     clearTimeout(silence);
     if (source) source.close();
     source = null;
   };
-  const again = () => location.replace(main.dataset.page); // not reload(): this may be the answer to a POST
+  const again = () => {
+    if (talking()) return watch(); // leaving would end the call
+    location.replace(main.dataset.page); // not reload(): this may be the answer to a POST
+  };
   const poll = () => {
     close();
     if (main.dataset.watch !== "call" || document.hidden) return;
@@ -124,5 +151,6 @@
 
   tick();
   remembered();
+  offerTalk();
   watch();
 })();

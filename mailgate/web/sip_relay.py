@@ -1,0 +1,161 @@
+"""SIP of a page, relayed to Asterisk: a WebSocket of our own web server, so that page and call share origin and port.
+
+    WS /a/{token}/sip?call=NONCE      subprotocol sip (RFC 7118)
+
+Open only while the attempt lives that this nonce was made for, and only to a page of ours (Origin). Frames are passed
+on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE. What a page may call
+is Asterisk's to say (see extensions_mailgate.conf). When the last connection of a page has ended and none comes back
+within the grace, its attempt is hung up: Asterisk would not notice a page that is gone for many seconds.
+
+Known limits: signalling only; audio goes straight between browser and Asterisk.
+Source: websockets.readthedocs.io (asyncio client), Starlette's WebSocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
+
+from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.web.settings import TalkSettings
+from tokens.errors import TokenError
+
+log = logging.getLogger(__name__)
+
+MOST_OCTETS = 16_384
+"""Of one SIP message: an INVITE of Chromium with twenty candidates has 6 kB."""
+_METHODS = ("INVITE ", "ACK ", "BYE ", "CANCEL ", "UPDATE ", "INFO ", "PRACK ", "OPTIONS ", "SIP/2.0 ")
+_CONNECT_S = 5.0
+
+
+class SipRelay:
+    """All pages that are in a call. `origin` is the only one that may connect."""
+
+    def __init__(self, settings: TalkSettings, offers: Offers, origin: str) -> None:
+        self._settings = settings
+        self._offers = offers
+        self._origin = origin
+        self._open: Counter[str] = Counter()  # attempt → connections
+        self._graces: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Forget graces: the server stops, and calls go on in Asterisk."""
+        self._closed = True
+        for task in self._graces.values():
+            task.cancel()
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One connection from its handshake to its end."""
+        attempt_id = self._attempt(socket)
+        if attempt_id is None:
+            await socket.close(code=1008)  # before it is accepted: an HTTP 403
+            return
+        try:
+            asterisk = await self._connect()
+        except (OSError, TimeoutError, WebSocketException) as error:
+            log.error("Asterisk takes no call from a page", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
+            await socket.close(code=1013)
+            return
+        self._open[attempt_id] += 1
+        if grace := self._graces.pop(attempt_id, None):
+            grace.cancel()
+        try:
+            await socket.accept(subprotocol="sip")
+            await self._pass_on(socket, asterisk, attempt_id)
+        finally:
+            self._open[attempt_id] -= 1
+            if not self._open[attempt_id]:
+                del self._open[attempt_id]
+                self._begin_grace(attempt_id)
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close()
+            await asterisk.close()
+
+    def _attempt(self, socket: WebSocket) -> str | None:
+        """The attempt that the connection may serve."""
+        if self._closed or "sip" not in socket.scope.get("subprotocols", []):
+            return None
+        if socket.headers.get("origin", "").lower() != self._origin:
+            return None
+        try:
+            return self._offers.talking(socket.path_params["token"], socket.query_params.get("call", ""))
+        except (TokenError, UnknownOffer):
+            return None
+
+    async def _connect(self) -> ClientConnection:
+        return await connect(
+            f"ws://{self._settings.asterisk}/ws",
+            subprotocols=[Subprotocol("sip")],
+            local_addr=(self._settings.relay_address, 0),
+            open_timeout=_CONNECT_S,
+            close_timeout=0.2,  # Asterisk does not take leave
+            max_size=4 * MOST_OCTETS,
+            compression=None,
+            ping_interval=None,
+            proxy=None,
+        )
+
+    async def _pass_on(self, socket: WebSocket, asterisk: ClientConnection, attempt_id: str) -> None:
+        """Until either side ends, or the attempt does."""
+
+        async def down() -> None:
+            async for message in asterisk:
+                await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+
+        async def up() -> None:
+            while (text := await _received(socket)) is not None:
+                if len(text) > MOST_OCTETS or (text.strip() and not text.startswith(_METHODS)):
+                    log.warning("a page sent what is no call", extra={"action": "relay_refused"})
+                    return
+                await asterisk.send(text)
+
+        ways: list[Callable[[], Awaitable[None]]] = [down, up, lambda: self._over(socket, attempt_id)]
+        tasks = [asyncio.ensure_future(way()) for way in ways]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _over(self, socket: WebSocket, attempt_id: str) -> None:
+        """Returns when the attempt is, and its last words have had time to pass."""
+        token, nonce = socket.path_params["token"], socket.query_params.get("call", "")
+        with contextlib.suppress(UnknownOffer):
+            async for _ in self._offers.watch(token):
+                if self._offers.talking(token, nonce) != attempt_id:
+                    break
+        await asyncio.sleep(1)
+
+    def _begin_grace(self, attempt_id: str) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(self._settings.grace_s)
+            if not self._open[attempt_id]:
+                log.info("a page is gone", extra={"action": "page_gone", "attempt": attempt_id})
+                await self._offers.left(attempt_id)
+
+        if not self._closed:
+            task = self._graces[attempt_id] = asyncio.create_task(wait())
+            task.add_done_callback(lambda done: self._forget(attempt_id, done))
+
+    def _forget(self, attempt_id: str, done: asyncio.Task[None]) -> None:
+        if self._graces.get(attempt_id) is done:
+            del self._graces[attempt_id]
+
+
+async def _received(socket: WebSocket) -> str | None:
+    """The next message; None at the end, or where it is not text."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    text = message.get("text")
+    return None if text is None else str(text)

@@ -1,0 +1,208 @@
+// Talk from this page: microphone test, call, mute, keypad, hang up. Loaded by page.js when somebody asks for it.
+//
+// The call is SIP over a WebSocket of the page's own server to a nonce that it was given for this one call; audio goes
+// by WebRTC. What is shown of the call itself (calling, connected, ended) comes from the server, as for every call.
+// A page that goes away ends its call; one whose connection drops comes back and says where it is now.
+import { UA, WebSocketInterface } from "jssip";
+
+const by = (id) => document.getElementById(id);
+const QUIET_MS = 50; // between two looks at the level
+const GATHER_MS = 1000; // for addresses of this device; those that are there by then must do
+const TESTING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+let panel = null;
+let closed = () => {};
+let microphone = null;
+let meter = null;
+let agent = null;
+let session = null;
+
+const say = (name) => { by("talk-say").textContent = name ? panel.dataset[name] : ""; };
+const show = (...names) => {
+  for (const name of ["talk-test", "talk-sound", "talk-before", "talk-during", "talk-close"]) {
+    by(name).hidden = !names.includes(name);
+  }
+};
+
+// --- the microphone
+const listen = () => {
+  stopListening();
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  context.createMediaStreamSource(microphone).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const clock = setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, s) => sum + s * s, 0) / samples.length;
+    // 60 dB of range: a whisper shows, a shout does not stick at the end
+    by("talk-level").value = Math.max(0, Math.min(1, 1 + Math.log10(Math.max(power, 1e-6)) / 6));
+  }, QUIET_MS);
+  meter = () => { clearInterval(clock); context.close(); };
+};
+const stopListening = () => {
+  if (meter) meter();
+  meter = null;
+};
+const take = async (deviceId) => {
+  const device = deviceId ? { deviceId: { exact: deviceId } } : {};
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...TESTING, ...device }, video: false });
+  if (microphone) for (const track of microphone.getTracks()) track.stop();
+  microphone = stream;
+  listen();
+};
+const release = () => {
+  stopListening();
+  if (microphone) for (const track of microphone.getTracks()) track.stop();
+  microphone = null;
+};
+const listDevices = async () => {
+  const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === "audioinput");
+  const now = microphone.getAudioTracks()[0].getSettings().deviceId;
+  by("talk-device").replaceChildren(...devices.map((d, n) => {
+    const option = new Option(d.label || `${n + 1}`, d.deviceId);
+    option.selected = d.deviceId === now;
+    return option;
+  }));
+};
+
+// --- the call
+const hex = (buffer) => [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
+const ask = async () => {
+  const nonce = document.querySelector("#call input[name=nonce]").value;
+  const proof = hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`talk ${nonce}`)));
+  const answer = await fetch(panel.dataset.post, { method: "POST", body: new URLSearchParams({ nonce, proof }) });
+  const order = await answer.json();
+  if (!answer.ok) throw new Refused(order.say);
+  return order;
+};
+class Refused extends Error {}
+
+const start = async () => {
+  by("talk-start").setAttribute("aria-disabled", "true");
+  let order;
+  try {
+    order = await ask();
+  } catch (error) {
+    over(error instanceof Refused ? error.message : panel.dataset.failed);
+    return;
+  } finally {
+    by("talk-start").removeAttribute("aria-disabled");
+  }
+  panel.dataset.busy = "yes";
+  show("talk-sound", "talk-during");
+  say("calling");
+  const socket = new WebSocketInterface(new URL(order.socket, location.href).href.replace(/^http/, "ws"));
+  agent = new UA({
+    sockets: [socket],
+    uri: `sip:page@${location.hostname}`,
+    register: false,
+    session_timers: false,
+    connection_recovery_min_interval: 1,
+    connection_recovery_max_interval: 4,
+    user_agent: "page",
+  });
+  let connections = 0;
+  agent.on("connected", () => {
+    connections += 1;
+    if (connections === 1) place(order);
+    else if (session && session.isEstablished()) {
+      session.renegotiate(); // tells Asterisk where this page is now; without it a goodbye never comes
+      say("connected");
+    }
+  });
+  agent.on("disconnected", () => {
+    if (session && session.isEstablished()) say("lost");
+    else if (!connections) over(panel.dataset.failed);
+  });
+  agent.start();
+};
+const place = (order) => {
+  session = agent.call(`sip:${order.call}@${location.hostname}`, {
+    mediaStream: microphone,
+    pcConfig: { iceServers: order.ice },
+    rtcOfferConstraints: { offerToReceiveAudio: true, offerToReceiveVideo: false },
+  });
+  let hurry = 0;
+  session.on("icecandidate", ({ ready }) => { hurry ||= setTimeout(ready, GATHER_MS); });
+  session.on("confirmed", () => say("connected"));
+  session.on("ended", () => over(panel.dataset.over));
+  session.on("failed", () => over(panel.dataset.failed));
+  session.connection.addEventListener("track", (event) => {
+    by("talk-far").srcObject = event.streams[0] || new MediaStream([event.track]);
+  });
+};
+const leave = () => {
+  if (session && !session.isEnded()) session.terminate();
+  session = null;
+  if (agent) agent.stop();
+  agent = null;
+};
+const over = (text) => {
+  session = null;
+  if (agent) agent.stop();
+  agent = null;
+  release();
+  by("talk-mute").setAttribute("aria-pressed", "false");
+  delete panel.dataset.busy;
+  by("talk-say").textContent = text;
+  if (text === panel.dataset.over) { // the page itself tells how it ended, and offers what comes next
+    show();
+    closed();
+  } else {
+    show("talk-close");
+  }
+};
+
+// --- what is pressed
+const press = {
+  "talk-start": start,
+  "talk-close": () => { release(); show(); say(""); closed(); },
+  "talk-hang-up": () => { leave(); over(panel.dataset.over); },
+  "talk-mute": () => {
+    if (!session) return;
+    const off = by("talk-mute").getAttribute("aria-pressed") !== "true";
+    if (off) session.mute({ audio: true });
+    else session.unmute({ audio: true });
+    by("talk-mute").setAttribute("aria-pressed", String(off));
+    say(off ? "muted" : "connected");
+  },
+};
+const onClick = (event) => {
+  const button = event.target.closest("button");
+  if (!event.isTrusted || !button || button.getAttribute("aria-disabled") === "true") return;
+  if (button.dataset.key && session) session.sendDTMF(button.dataset.key, { transportType: "RFC2833" });
+  else press[button.id]?.();
+};
+const onDevice = async () => {
+  try {
+    await take(by("talk-device").value);
+    const sender = session && session.connection.getSenders().find((s) => s.track && s.track.kind === "audio");
+    if (sender) await sender.replaceTrack(microphone.getAudioTracks()[0]);
+    if (session && session.isMuted().audio) session.mute({ audio: true });
+  } catch {
+    await listDevices(); // that one cannot be had: the old one stays
+  }
+};
+
+export const open = async (section, whenClosed) => {
+  closed = whenClosed;
+  if (!panel) {
+    panel = section;
+    panel.addEventListener("click", onClick);
+    by("talk-device").addEventListener("change", onDevice);
+    addEventListener("pagehide", () => { leave(); release(); });
+  }
+  show();
+  say("asking");
+  by("talk-title").focus();
+  try {
+    await take("");
+    await listDevices();
+    say("");
+    show("talk-test", "talk-sound", "talk-before", "talk-close");
+  } catch (error) {
+    release();
+    say(error.name === "NotAllowedError" ? "denied" : "noDevice");
+    show("talk-close");
+  }
+};
