@@ -180,19 +180,17 @@ class _Piece:
 
 
 def _commit(connection: sqlite3.Connection, rows: Rows, pieces: list[_Piece]) -> None:
-    """All pieces in one transaction, each in its own savepoint; everyone is told after the commit."""
-    answers: list[tuple[Any, BaseException | None]] = []
+    """All pieces in one transaction, each in its own savepoint where they are several; everyone is told after the
+    commit."""
+    answers: list[tuple[Any, BaseException | None]]
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for piece in pieces:
-            connection.execute("SAVEPOINT piece")
-            try:
-                answers.append((piece.work(rows), None))
-            except Exception as error:
-                connection.execute("ROLLBACK TO piece")
-                answers.append((None, error))
-            connection.execute("RELEASE piece")
-        connection.execute("COMMIT")
+        if len(pieces) == 1:
+            answers = [_alone(connection, rows, pieces[0])]
+        else:
+            answers = [_in_savepoint(connection, rows, piece) for piece in pieces]
+        if connection.in_transaction:
+            connection.execute("COMMIT")
     except sqlite3.Error as error:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
@@ -200,6 +198,27 @@ def _commit(connection: sqlite3.Connection, rows: Rows, pieces: list[_Piece]) ->
         answers = [(None, failure)] * len(pieces)
     for piece, (result, error_or_none) in zip(pieces, answers, strict=True):
         piece.done(result, error_or_none)
+
+
+def _alone(connection: sqlite3.Connection, rows: Rows, piece: _Piece) -> tuple[Any, BaseException | None]:
+    """What the piece returned or raised; where it raised, the transaction is over."""
+    try:
+        return piece.work(rows), None
+    except Exception as error:
+        connection.execute("ROLLBACK")
+        return None, error
+
+
+def _in_savepoint(connection: sqlite3.Connection, rows: Rows, piece: _Piece) -> tuple[Any, BaseException | None]:
+    """What the piece returned or raised; where it raised, what it had done is undone."""
+    connection.execute("SAVEPOINT piece")
+    try:
+        return piece.work(rows), None
+    except Exception as error:
+        connection.execute("ROLLBACK TO piece")
+        return None, error
+    finally:
+        connection.execute("RELEASE piece")
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Message = list[Any]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # json.dumps makes one for each call
 LIMIT = 16 * 1024 * 1024
 _HEAD = 4
 
@@ -23,7 +24,7 @@ class FrameError(Exception):
 
 def encode(messages: Sequence[Message]) -> bytes:
     """One frame."""
-    body = json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    body = _ENCODER.encode(messages).encode("utf-8", "surrogatepass")
     if len(body) > LIMIT:
         raise FrameError("a frame is too long")
     return len(body).to_bytes(_HEAD, "big") + body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode
@@ -10,6 +11,11 @@ from mailgate.offers.issue import Issued
 from mailgate.offers.offer import Offer, Terms
 
 Record = dict[str, Any]
+
+
+@lru_cache(maxsize=4096)  # the offers of an account lead to the same place
+def _channels(*uris: str) -> tuple[Channel, ...]:
+    return tuple(map(Channel.parse, uris))
 
 
 def account_record(account: Account) -> Record:
@@ -40,7 +46,7 @@ def account_of(record: Record) -> Account:
                 Destination(
                     name=d["name"],
                     display_name=d["display_name"],
-                    channels=tuple(map(Channel.parse, d["channels"])),
+                    channels=_channels(*d["channels"]),
                 )
                 for d in record["destinations"]
             ),
@@ -80,7 +86,7 @@ def issued_of(record: Record) -> Issued:
     offer = Offer(
         offer_id=record["offer_id"],
         terms=Terms(
-            destination=tuple(map(Channel.parse, record["destination"])),
+            destination=_channels(*record["destination"]),
             offeree=Channel.parse(record["offeree"]) if record["offeree"] else None,
             **record["terms"],
         ),
