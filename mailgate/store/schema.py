@@ -137,3 +137,9 @@ def offerees(db: Database) -> None:
         strict=True,
     )
     db.table("offers").add_column("offeree", bytes)
+
+
+@MIGRATIONS()
+def sender_notes(db: Database) -> None:
+    """When a sender is told that a message went out with an offer: see the query `notes_due`."""
+    db.table("accounts").add_column("note_after", float, not_null_default=0.0)
