@@ -231,6 +231,8 @@ class Policy(Section):
     """Further addresses that no single person reads, as patterns: `*@tickets.example.org`."""
     share_percent: float = Field(default=100, ge=0, le=100)
     share_by: Literal["account", "recipient"] = "account"
+    sender_note: bool = False
+    """Tell each sender by mail when the first message went out with an offer, and how to decline."""
     once_in_thread: bool = True
     """No second offer where the message quotes an open one of the same sender to the same recipient."""
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from mailgate import gate, intake
+from mailgate import gate, intake, sender_note
 from mailgate.books import OwnBooks
 from mailgate.calls import announcements, plan
 from mailgate.calls.asterisk import Asterisk, Verdict
@@ -202,6 +202,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
         forget = [books.forget]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
+        hops = intake.next_hops(config)
+        stack.push_async_callback(hops.close)
+        telling = asyncio.create_task(_tell_senders(config, store, sealer, hops))
+        stack.callback(telling.cancel)
 
         metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
@@ -261,6 +265,20 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
         sip_domains=frozenset(domain.lower() for domain in config.dialling.sip_domains),
     )
     return lambda typed, region: may_dial(typed, region, rules)
+
+
+async def _tell_senders(config: Config, store: Store, sealer: Sealer, next_hop: NextHop) -> None:
+    """Notes to senders, where some are due, until cancelled."""
+    hand_over = sender_note.through(next_hop)
+    settings = sender_note.NoteSettings(
+        organisation=config.gateway.name, hostname=config.smtp.hostname, first=config.policy.sender_note
+    )
+    while True:
+        await asyncio.sleep(sender_note.EVERY_S)
+        try:
+            await sender_note.send_due(store, sealer, hand_over, settings, now=time.time, new_id=gate.new_id)
+        except Exception:
+            log.exception("notes to senders failed; they are tried again")
 
 
 async def _tick(offers: Offers, forget: Sequence[Callable[[], None]]) -> None:

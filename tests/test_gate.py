@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import re
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from mailgate.mail import MailRoom
 from mailgate.metrics import Metrics
 from mailgate.offers.offer import Offer, Revoked
 from mailgate.offers.service import Offers
+from mailgate.sender_note import NoteSettings, compose, send_due
 from mailgate.store import accounts
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store, create
@@ -345,3 +348,56 @@ async def test_what_grows_past_the_next_hop_goes_on_without_an_offer(house: Hous
     verdict = await house.gate.judge(envelope, came, eight_bit=True, size_limit=len(came) + 200)
     assert isinstance(verdict, Changed) and verdict.coupon is None and b"[call]" not in verdict.message
     assert house.said == ("passed", "too-large-with-offer") and house.stored == 0
+
+
+class TestNote:
+    """The sender is told once of the first offer, and again when it is asked for."""
+
+    SETTINGS = NoteSettings(organisation="Analytical Engines", hostname="gateway.example.org", first=True)
+
+    async def tell(self, house: House, *, first: bool = True, taken: bool = True) -> list[tuple[str, bytes]]:
+        told: list[tuple[str, bytes]] = []
+
+        async def hand_over(address: str, message: bytes) -> bool:
+            told.append((address, message))
+            return taken
+
+        settings = replace(self.SETTINGS, first=first)
+        await send_due(house.store, house.sealer, hand_over, settings, now=time.time, new_id=wiring.new_id)
+        return told
+
+    async def test_after_the_first_offer_and_once(self, house: House) -> None:
+        assert await self.tell(house) == []
+        await house.offered(letter())
+        assert await self.tell(house, first=False) == []
+        ((address, message),) = await self.tell(house)
+        assert address == "ada@example.org"
+        note = email.message_from_bytes(message, policy=email.policy.default)
+        assert note["Auto-Submitted"] == "auto-generated" and note["To"] == "Ada Lovelace <ada@example.org>"
+        text = note.get_content()
+        assert BEN in text and "[nocall]" in text and "Analytical Engines" in text
+        assert b"https://" not in message and b"99" not in message.replace(b"1999", b"").split(b"\r\n\r\n")[1]
+        await house.offered(letter())
+        assert await self.tell(house) == []
+
+    async def test_again_on_request(self, house: House) -> None:
+        await house.offered(letter())
+        await self.tell(house)
+        later = time.time() + 60
+        house.store.transact_now(lambda rows: accounts.put_note(rows, "ada", later))
+        assert await self.tell(house, first=False) == []  # nothing was offered since
+        house.store.transact_now(lambda rows: accounts.put_note(rows, "ada", 1.0))
+        assert len(await self.tell(house, first=False)) == 1
+
+    async def test_what_is_not_taken_is_due_again(self, house: House) -> None:
+        await house.offered(letter())
+        assert len(await self.tell(house, taken=False)) == 1
+        assert len(await self.tell(house)) == 1
+        assert await self.tell(house) == []
+
+    @pytest.mark.parametrize("language", ["en", "de", "fr", "xx"])
+    async def test_in_the_account_s_language(self, language: str) -> None:
+        account = replace(ADA, language=language, display_name="Ada <x>\r\nBcc: y")
+        message = compose(account, BEN, self.SETTINGS, now=0.0, unique="u")
+        assert message.isascii() and message.count(b"\n") == message.count(b"\r\n")
+        assert b"\r\nBcc" not in message and b"[nocall]" in message and b"{" not in message

@@ -53,6 +53,7 @@ ROOMS = {
     "mailgate.gather": Floor.SERVICE,
     "mailgate.gate": Floor.SERVICE,
     "mailgate.trial": Floor.SERVICE,
+    "mailgate.sender_note": Floor.SERVICE,
     "mailgate.delivery_notes": Floor.SERVICE,
     "smtp_hooks.split": Floor.SERVICE,
     "smtp_hooks.surgery": Floor.SERVICE,

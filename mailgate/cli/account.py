@@ -147,6 +147,7 @@ def list_(context: click.Context) -> None:
 @click.option("--language", type=click.Choice(["en", "de", "fr"]))
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
 @click.pass_context
 def change(
     context: click.Context,
@@ -157,6 +158,7 @@ def change(
     language: str | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    note: bool,
 ) -> None:
     """Change the account of ADDRESS; what is not named stays.
 
@@ -183,6 +185,8 @@ def change(
             destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
         )
         d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
+        if note:
+            d.store.transact_now(lambda rows: accounts.put_note(rows, changed.account_id, time.time()))
     console.print(f"Changed. Calls to {changed.display_name} lead to {', '.join(map(masked, channels))}.")
 
 

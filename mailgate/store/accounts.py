@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode
 from mailgate.calls.model import Channel
@@ -89,6 +90,30 @@ def put_in_book(rows: Rows, sealer: Sealer, account_id: str, address: str, chann
 def strike_from_book(rows: Rows, account_id: str, address: str) -> bool:
     """Remove an entry; False where there is none."""
     return rows.run("strike_from_book", account_id=account_id, address=address.lower()) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteDue:
+    """An account whose sender is to be told of an offer. `after`: UNIX seconds, 0 for the first one ever."""
+
+    account_id: str
+    after: float
+    recipient: str
+
+
+def notes_due(rows: Rows, *, first: bool) -> list[NoteDue]:
+    """Those with an offer since their note was asked for; with `first`, also those that never had one."""
+    return [NoteDue(**row) for row in rows.all("notes_due", first=first)]
+
+
+def claim_note(rows: Rows, due: NoteDue) -> bool:
+    """Mark it as sent; False where somebody else has."""
+    return rows.run("claim_note", account_id=due.account_id, after=due.after) == 1
+
+
+def put_note(rows: Rows, account_id: str, after: float) -> None:
+    """Ask for a note on the first offer after that time."""
+    rows.run("put_note", account_id=account_id, after=after)
 
 
 def _opened(sealer: Sealer, account_id: str, address: str, sealed: bytes | None) -> Channel | None:

@@ -61,6 +61,22 @@ DELETE FROM book WHERE account_id = :account_id AND address = :address;
 -- name: delete_book
 DELETE FROM book WHERE account_id = :account_id;
 
+-- name: notes_due
+-- 0: never told; above 0: asked for at that time; -1: told.
+SELECT account_id, note_after AS after,
+       (SELECT offeree_address FROM offers
+        WHERE offers.account_id = accounts.account_id AND created_at >= note_after
+        ORDER BY created_at LIMIT 1) AS recipient
+FROM accounts
+WHERE (note_after > 0 OR (:first AND note_after = 0))
+  AND EXISTS (SELECT 1 FROM offers WHERE offers.account_id = accounts.account_id AND created_at >= note_after);
+
+-- name: claim_note
+UPDATE accounts SET note_after = -1 WHERE account_id = :account_id AND note_after = :after;
+
+-- name: put_note
+UPDATE accounts SET note_after = :after WHERE account_id = :account_id;
+
 -- name: insert_offer
 INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state, version, closing, created_at,
                     expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,

@@ -218,3 +218,9 @@ def pins(db: Database) -> None:
         strict=True,
     )
     db.table("pins").create_index(["offer_id"])
+
+
+@MIGRATIONS()
+def sender_notes(db: Database) -> None:
+    """When a sender is told that a message went out with an offer: see the query `notes_due`."""
+    db.table("accounts").add_column("note_after", float, not_null_default=0.0)

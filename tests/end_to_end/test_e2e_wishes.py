@@ -14,11 +14,12 @@ from e2e_hidden import faces, shows
 from e2e_letters import letter
 from e2e_world import Visitor, invited, reset
 from lab.phone import Answer
-from lab.world import ADA_NUMBER, BEN, BEN_NUMBER, World
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUPPORT_NUMBER, CARLA = "+33199009999", "carla@example.net"
+CONFIGURATION = {"smtp": {"workers": 2}, "policy": {"sender_note": True}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -26,7 +27,7 @@ async def their_world() -> AsyncIterator[World]:
     """Ada's account names a second party that calls may lead to. Mail is taken by workers, which have no store."""
     with tempfile.TemporaryDirectory(prefix="mg", dir="/tmp") as folder:
         account = ("--number", ADA_NUMBER, "--destination", f"support=The workshop,{SUPPORT_NUMBER}")
-        async with World(Path(folder), account=account, configuration={"smtp": {"workers": 2}}) as world:
+        async with World(Path(folder), account=account, configuration=CONFIGURATION) as world:
             yield world
 
 
@@ -119,3 +120,13 @@ async def test_whoever_asks_for_no_more_gets_none_within_a_second(world: World) 
     before = len(world.mailbox(CARLA))
     await world.submit(letter(to=CARLA), recipients=[CARLA])
     assert world.links((await world.wait_for_mail(CARLA, before + 1))[-1]) == []
+
+
+async def test_the_sender_is_told_of_the_first_offer_and_again_on_request(world: World) -> None:
+    await arrived(world, letter())
+    (note,) = await world.wait_for_mail(ADA, 1)
+    assert b"Auto-Submitted: auto-generated" in note and b"[nocall]" in note
+    assert world.links(note) == [] and not [face for face in faces(note) if shows(face, ADA_NUMBER)]
+    world.gateway.run("account", "change", ADA, "--note")
+    await arrived(world, letter())
+    assert len(await world.wait_for_mail(ADA, 2)) == 2
