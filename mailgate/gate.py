@@ -18,7 +18,7 @@ from mailgate.metrics import Counts
 from mailgate.offers.issue import Issuer, Rules
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
-from smtp_hooks.policy import Facts
+from smtp_hooks.policy import Facts, ShareBy
 from tokens.keys import KeyRing
 
 
@@ -30,6 +30,7 @@ def offer_rules(config: Config) -> Rules:
         uses=rules.uses,
         attempts=rules.attempts,
         pin_digits=config.call.pin_digits if config.call.dial_in else 0,
+        longest_s=rules.longest_days * 86400,
     )
 
 
@@ -38,6 +39,12 @@ def facts(config: Config, ring: KeyRing) -> Facts:
     return Facts(
         trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
         own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
+        colleagues=frozenset(name.lower().lstrip("@.") for name in config.policy.colleagues),
+        nobody=tuple(pattern.lower() for pattern in config.policy.nobody),
+        share_percent=config.policy.share_percent,
+        share_by=ShareBy(config.policy.share_by),
+        once_in_thread=config.policy.once_in_thread,
+        shadow=config.policy.mode == "shadow",
     )
 
 

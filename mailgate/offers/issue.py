@@ -25,6 +25,8 @@ class Rules:
     attempts: int = 10
     pin_digits: int = 0
     """Digits of the PIN for who dials in; 0: nobody can. It is given when the offer is stored (see pins.py)."""
+    longest_s: float = 90 * 86400.0
+    """The longest that an offeror may wish for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +48,15 @@ class Issuer:
     now: Callable[[], float]
     new_id: Callable[[], str]
 
-    def issue(self, terms: Terms) -> Issued:
-        """A new offer of a new id, valid from now."""
+    def issue(self, terms: Terms, *, valid_s: float | None = None) -> Issued:
+        """A new offer of a new id, valid from now; for `valid_s` where the offeror wishes so, as far as that may be."""
         now, key, offer_id = self.now(), self.ring.newest, self.new_id()
         token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
         offer = Offer(
             offer_id=offer_id,
             terms=terms,
             created_at=now,
-            expires_at=now + self.rules.valid_s,
+            expires_at=now + (self.rules.valid_s if valid_s is None else min(valid_s, self.rules.longest_s)),
             uses_left=self.rules.uses,
             attempts_left=self.rules.attempts,
         )

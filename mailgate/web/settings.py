@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
 from tokens.keys import KeyRing
@@ -34,6 +35,7 @@ class WebSettings:
     - `talk`: calls from the page itself; None: there are none.
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
+    - `metrics_networks`: who may see /metrics.
     - `time_zone`: IANA name, for the date until which an offer holds.
     """
 
@@ -47,6 +49,7 @@ class WebSettings:
     nonce_ttl_s: float = 1800.0
     talk: TalkSettings | None = None
     frame_ancestors: str = "'none'"
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     time_zone: str = "UTC"
 
     @property

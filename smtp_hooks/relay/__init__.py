@@ -318,7 +318,7 @@ class RelayTransaction:
             (ready,) = await connection.exchange(["DATA"], self._settings.command_timeout_s)
             if ready.code != 354:
                 return await self._fail(self._checked(ready))
-            connection.write([stuff(message), DATA_END])
+            connection.write([*stuff(message), DATA_END])
             reply = await connection.reply(self._settings.data_timeout_s)
         except Lost:
             return await self._fail(LOST)
