@@ -53,7 +53,7 @@ class NoCalls:
     async def originate(self, order: CallOrder) -> None:
         raise CallFailed("nobody is called here")
 
-    async def hang_up(self, attempt_id: str) -> bool:
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         return False
 
     async def settle(self, attempt_ids: object) -> dict[str, CallEvent | None]:

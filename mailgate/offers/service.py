@@ -29,6 +29,7 @@ from mailgate.offers.answers import Answers, record
 from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.offer import (
     IN_CALL,
+    WAITING,
     WITHDRAWN,
     Accepted,
     AnswerLost,
@@ -148,7 +149,7 @@ class Offers:
         return self._view(self._find(token), self._now())
 
     def _view(self, offer: Offer, now: float) -> View:
-        return view(offer, now, self._pins.of(offer.offer_id) if offer.state is State.OPEN else "")
+        return view(offer, now, self._pins.of(offer.offer_id) if offer.state in WAITING else "")
 
     async def watch(self, token: str) -> AsyncGenerator[View]:
         """The view of the token's offer, again after each change. Raises as `look`."""
@@ -204,7 +205,7 @@ class Offers:
         attempt = offer.attempt
         if attempt is None or offer.state not in IN_CALL or attempt.leg1.kind is not Kind.BROWSER:
             return None
-        return attempt.attempt_id if hmac.compare_digest(attempt.leg1.address, nonce) else None
+        return attempt.attempt_id if hmac.compare_digest(attempt.leg1.address.encode(), nonce.encode()) else None
 
     async def left(self, attempt_id: str) -> None:
         """The page of an attempt is gone: end what it was in."""

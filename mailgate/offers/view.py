@@ -67,5 +67,5 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         bridged_at=attempt.bridged_at if attempt else None,
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
-        pin=pin if offer.state is State.OPEN and not overdue else "",
+        pin=pin if waiting and not overdue else "",
     )

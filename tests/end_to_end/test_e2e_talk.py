@@ -126,7 +126,7 @@ async def test_the_other_side_hangs_up(world: World, browser: Browser) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=10_000)
     world.network.hang_up(ada)
     await expect(page.get_by_role("heading", level=1)).to_have_text("The call has ended", timeout=5_000)
-    await expect(page.locator("#talk-say")).to_have_text("The call has ended.")
+    await expect(page.locator("#talk-say")).to_have_text("The call is over.")
 
 
 async def test_a_page_that_goes_away_ends_the_call(world: World, browser: Browser) -> None:
@@ -164,7 +164,7 @@ async def test_a_connection_that_drops_comes_back(world: World, browser: Browser
     assert ada.state == "up"
     await hear_each_other(page, ada)
     world.network.hang_up(ada)  # the goodbye finds the page at its new connection
-    await expect(page.locator("#talk-say")).to_have_text("The call has ended.", timeout=2_000)
+    await expect(page.locator("#talk-say")).to_have_text("The call is over.", timeout=2_000)
 
 
 async def test_the_relay_serves_this_call_and_this_page_alone(world: World, http: Visitor, browser: Browser) -> None:

@@ -71,7 +71,9 @@ async def test_the_page_as_served_holds_no_proof(gateway: Gateway) -> None:
     page = (await gateway.client.get(f"/a/{token}")).text
     assert proof_of(nonce_of(page)) not in page
     fields = dict(re.findall(r'<input[^>]* name="([a-z]+)"[^>]* value="([^"]*)"', page))
-    assert (await gateway.client.post(f"/a/{token}/talk", data=fields)).status_code == 403
+    for nonce in set(re.findall(r'name="nonce" value="([^"]+)"', page)):  # each form's own
+        assert (await gateway.client.post(f"/a/{token}/talk", data=fields | {"nonce": nonce})).status_code in (403, 409)
+    assert not gateway.calls.orders and gateway.history(token) == []
 
 
 async def test_a_link_that_leads_nowhere(gateway: Gateway) -> None:
