@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -63,10 +64,18 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _mail_address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).ascii_email or ""
+    except EmailNotValidError as error:
+        raise ValueError(f"not a mail address: {error}") from error
+
+
 HostPort = Annotated[str, AfterValidator(_host_port)]
 E164 = Annotated[str, AfterValidator(_e164)]
 Region = Annotated[str, AfterValidator(_region)]
 Url = Annotated[str, AfterValidator(_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Network = IPv4Network | IPv6Network
 
 
@@ -188,11 +197,28 @@ class Offer(Section):
     """What each offer is given, and how it looks in a message."""
 
     valid_days: float = Field(default=14, gt=0, le=366)
+    longest_days: float = Field(default=90, gt=0, le=366)
+    """The longest that a sender may ask for."""
     uses: int = Field(default=1, ge=1, le=1000)
     attempts: int = Field(default=10, ge=1, le=100)
     icon: Literal["inline", "remote", "none"] = "inline"
     number_replacement: str = Field(default="", max_length=80)
     """What stands where a number was; empty: words of the account's language."""
+
+
+class Policy(Section):
+    """Which messages get an offer, beyond what each account says of itself."""
+
+    mode: Literal["live", "shadow"] = "live"
+    """`shadow`: everything is decided, logged and counted, and no message is changed."""
+    colleagues: tuple[str, ...] = ()
+    """Domains (with all below them) and addresses of people who are reached without offers."""
+    nobody: tuple[str, ...] = ()
+    """Further addresses that no single person reads, as patterns: `*@tickets.example.org`."""
+    share_percent: float = Field(default=100, ge=0, le=100)
+    share_by: Literal["account", "recipient"] = "account"
+    once_in_thread: bool = True
+    """No second offer where the message quotes an open one of the same sender to the same recipient."""
 
 
 class DkimKey(Section):
@@ -231,6 +257,8 @@ class Web(Section):
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the pages in a frame; none by default."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    metrics_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Who may see /metrics, as far as the request comes from there itself."""
 
 
 class Asterisk(Section):
@@ -271,6 +299,13 @@ class Call(Section):
     """A program that speaks, as words; empty: espeak-ng."""
 
 
+class Notices(Section):
+    """Mail that the gateway writes by itself: notices to offerors, codes, links to sign in."""
+
+    sender: MailAddress = Field(default="", alias="from")
+    """Whom it comes from; empty: `calls` at the first signing domain, else at the gateway's host name."""
+
+
 class Log(Section):
     """How much is told."""
 
@@ -285,6 +320,7 @@ class Config(Section):
     smtp: Smtp = Smtp()
     milter: Milter = Milter()
     offer: Offer = Offer()
+    policy: Policy = Policy()
     dkim: Dkim = Dkim()
     keys: Keys = Keys()
     store: StoreSection = StoreSection()
@@ -292,6 +328,7 @@ class Config(Section):
     asterisk: Asterisk = Asterisk()
     dialling: Dialling = Dialling()
     call: Call = Call()
+    notices: Notices = Notices()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -18,14 +18,19 @@ from mailgate.metrics import Counts
 from mailgate.offers.issue import Issuer, Rules
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
-from smtp_hooks.policy import Facts
+from smtp_hooks.policy import Facts, ShareBy
 from tokens.keys import KeyRing
 
 
 def offer_rules(config: Config) -> Rules:
     """What each new offer is given."""
     rules = config.offer
-    return Rules(valid_s=rules.valid_days * 86400, uses=rules.uses, attempts=rules.attempts)
+    return Rules(
+        valid_s=rules.valid_days * 86400,
+        uses=rules.uses,
+        attempts=rules.attempts,
+        longest_s=rules.longest_days * 86400,
+    )
 
 
 def facts(config: Config, ring: KeyRing) -> Facts:
@@ -33,6 +38,12 @@ def facts(config: Config, ring: KeyRing) -> Facts:
     return Facts(
         trace_keys=tuple(key.derive("trace") for key in ring.newest_first()),
         own_domains=frozenset(key.domain.lower() for key in config.dkim.keys),
+        colleagues=frozenset(name.lower().lstrip("@.") for name in config.policy.colleagues),
+        nobody=tuple(pattern.lower() for pattern in config.policy.nobody),
+        share_percent=config.policy.share_percent,
+        share_by=ShareBy(config.policy.share_by),
+        once_in_thread=config.policy.once_in_thread,
+        shadow=config.policy.mode == "shadow",
     )
 
 

@@ -20,7 +20,8 @@ from smtp_hooks import dsn
 from smtp_hooks.endpoint import parse_endpoint
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.milter import Milter, MilterSettings
-from smtp_hooks.pipeline import Gate, Offering
+from smtp_hooks.offering import Offering
+from smtp_hooks.pipeline import Gate
 from smtp_hooks.relay import Login, Relay, RelaySettings
 from smtp_hooks.relay.several import Several
 from smtp_hooks.server import Server, ServerSettings

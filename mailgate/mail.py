@@ -10,6 +10,7 @@ from typing import Literal
 
 from mailgate.accounts.model import Account
 from mailgate.books import Books
+from mailgate.calls.model import Channel, Kind
 from mailgate.metrics import Counts
 from mailgate.offers.issue import Issuer
 from mailgate.offers.offer import Terms
@@ -18,8 +19,10 @@ from smtp_hooks.dkim import Signer, complete, split
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
 from smtp_hooks.numbers import Redactor
-from smtp_hooks.pipeline import Coupon, Decision, Offeror, Opening
+from smtp_hooks.pipeline import Coupon, Decision, Offeree, Offeror, Opening
 from smtp_hooks.policy import Facts, Hide, Mode, Sender
+from smtp_hooks.quoted import Quoted
+from smtp_hooks.tags import Wish
 from smtp_hooks.trace import stamp
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,16 @@ class MailRoom:
     """Hears of each decision too, for who tries the gate out."""
     _known: dict[str, tuple[Account, Offeror]] = field(default_factory=dict)
 
+    @property
+    def prefix(self) -> str:
+        return f"{self.settings.public_url}/a/"
+
+    async def offeree(self, offeror: Offeror, address: str) -> Offeree:
+        return await self.books.offeree(self._known[offeror.account_id][0], address)
+
+    async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
+        return await self.books.quoted(tokens)
+
     async def offeror(self, envelope: Envelope) -> Offeror | None:
         client = envelope.client
         if not client.trusted:
@@ -68,20 +81,21 @@ class MailRoom:
             known = self._known[account.account_id] = (account, self._offeror(account))
         return known[1]
 
-    def open(self, offeror: Offeror, offeree: str, message_id: str) -> Opening:
+    def open(self, offeror: Offeror, offeree: Offeree, message_id: str, wish: Wish) -> Opening:
         account, _ = self._known[offeror.account_id]
-        destination = account.destinations[0]
+        destination = account.destination(wish.destination or None) or account.destinations[0]
         terms = Terms(
             account_id=account.account_id,
             offeror_name=account.display_name,
             destination_name=destination.display_name,
             destination=destination.channels,
-            offeree_address=offeree,
+            offeree_address=offeree.address,
+            offeree=Channel(Kind.TEL, offeree.number) if offeree.number else None,
             language=account.language,
             message_id=message_id,
         )
-        issued = self.issuer.issue(terms)
-        coupon = Coupon(offer_id=issued.offer.offer_id, url=f"{self.settings.public_url}/a/{issued.token}")
+        issued = self.issuer.issue(terms, valid_s=wish.ttl_s)
+        coupon = Coupon(offer_id=issued.offer.offer_id, url=self.prefix + issued.token)
         return Opening(coupon=coupon, durable=self.books.keep(issued))
 
     async def withdraw(self, coupon: Coupon) -> None:
@@ -125,6 +139,8 @@ class MailRoom:
             account_id=account.account_id,
             sender=Sender(
                 display_name=account.display_name,
+                account_id=account.account_id,
+                destinations=frozenset(destination.name for destination in account.destinations),
                 numbers=account.numbers,
                 mode=Mode(account.mode.value),
                 hide=Hide(account.hide.value),

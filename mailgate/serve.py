@@ -35,9 +35,12 @@ from mailgate.delivery_notes import DeliveryNotes
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.metrics import Metrics
+from mailgate.networks.mail import MailNetwork
+from mailgate.networks.mail import MailSettings as NoticeSettings
 from mailgate.offers.offer import Offer
+from mailgate.offers.own import Own
+from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
-from mailgate.store import accounts
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -45,6 +48,8 @@ from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
 from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
+from smtp_hooks.surgery import Apart
+from smtp_hooks.transaction import NextHop
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +83,7 @@ def web_settings(config: Config) -> WebSettings:
         keys=load_ring(config.keys.token_file),
         nonce_ttl_s=config.web.nonce_minutes * 60,
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
+        metrics_networks=config.web.metrics_networks,
     )
 
 
@@ -170,7 +176,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             now=time.time,
             new_id=gate.new_id,
         )
-        books = OwnBooks(offers, lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)))
+        books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
@@ -178,14 +184,22 @@ async def _running(config: Config) -> AsyncIterator[None]:
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
-        app = create_app(web_settings(config), offers, _dial(config))
+        metrics = Metrics()
+        own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
+        app = create_app(web_settings(config), offers, _dial(config), own=own, metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
 
-        metrics = Metrics()
+        relay = intake.next_hops(config)
+        stack.push_async_callback(relay.close)
+        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        stack.push_async_callback(_ended, post)
+
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
-        judge = Gate(room, on_fault=config.smtp.on_fault)
+        surgery = Apart()
+        stack.push_async_callback(surgery.close)
+        judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
         await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
         if config.smtp.listen and config.smtp.workers == 1:
@@ -196,6 +210,27 @@ async def _running(config: Config) -> AsyncIterator[None]:
             forget.append(crew.forget)
             await crew.start()
         yield
+
+
+def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
+    """Notices by mail, from the configured address; raises ConfigError."""
+    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
+    settings = NoticeSettings(
+        from_address=config.notices.sender or f"calls@{domain}",
+        organisation=config.gateway.name,
+        public_url=config.gateway.public_url,
+    )
+    signing = gate.signer(config)
+
+    def sign(message: bytes) -> bytes:
+        return signing.sign(message, reverse_path="", now=time.time()) if signing else message
+
+    return MailNetwork(next_hop, settings, sign)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:

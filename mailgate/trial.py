@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailgate import gate
@@ -35,8 +35,8 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from smtp_hooks import header, policy
 from smtp_hooks.envelope import Client, Envelope, Recipient
-from smtp_hooks.pipeline import Decision, Gate, Offered, Refused, Untouched
-from smtp_hooks.policy import Facts, Invite, Sender
+from smtp_hooks.pipeline import Changed, Decision, Gate, Refused, Untouched
+from smtp_hooks.policy import Invite
 from tokens import keys
 from tokens.keys import KeyRing
 
@@ -102,7 +102,7 @@ class Trial:
         match verdict:
             case Untouched():
                 return Tried(decision=decision, message=message, sender=sender, recipient=recipient)
-            case Offered(message=changed):
+            case Changed(message=changed):
                 return Tried(decision=decision, message=changed, sender=sender, recipient=recipient)
             case Refused(reply=reply):
                 return Tried(decision=decision, message=None, reply=str(reply), sender=sender, recipient=recipient)
@@ -126,12 +126,12 @@ def trial(config: Config | None, *, surgery_only: bool = False) -> Iterator[Tria
             ring, sealer = load_ring(config.keys.token_file), Sealer(load_ring(config.keys.number_file))
             store = _open(stack, config.store.path, new=False)
         used = config or EXAMPLE
-        books = OwnBooks(
-            _offers(used, scratch, sealer, scratch_ring),
-            lambda address: store.read(lambda rows: accounts.by_address(rows, sealer, address)),
-        )
+        offers = _offers(used, scratch, sealer, scratch_ring)
+        books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         room = gate.mail_room(used, books=books, ring=ring, metrics=Metrics(), now=time.time, minting=scratch_ring)
         room.told = heard.append
+        if surgery_only:
+            room.facts = replace(room.facts, shadow=False, once_in_thread=False)
         judge = Gate(room, decide=_everybody if surgery_only else policy.decide, on_fault=used.smtp.on_fault)
         yield Trial(judge, heard, url=used.gateway.public_url + "/", example=config is None)
 
@@ -142,7 +142,7 @@ def as_sent(stored: bytes) -> bytes:
     return sent if sent.endswith(b"\r\n") else sent + b"\r\n"
 
 
-def _everybody(envelope: Envelope, message: bytes, sender: Sender | None, facts: Facts) -> policy.Decision:
+def _everybody(envelope: Envelope, *_: object) -> policy.Decision:
     return Invite(envelope.recipients)
 
 

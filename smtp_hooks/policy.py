@@ -1,8 +1,8 @@
 """Which messages get an offer, decided in one place, each decision with a name.
 
-Envelope, header of the message and the facts of the sender's account → `Pass(reason)`, `Invite(offerees)` or
-`Refuse(reply)`. Whether the body can take an offer is not asked here (`mime.locate`), nor whether the offer can be
-stored. Reads only the header; pure.
+Envelope, header of the message, the sender's account and wish, and the facts of the gateway → `Pass(reason)`,
+`Invite(offerees, wish)` or `Refuse(reply)`. Whether the body can take an offer is not asked here (`mime.locate`), nor
+what stands in it (`quoted`), nor whether the offer can be stored. Reads only the header; pure.
 
 Standards: RFC 3834 (Auto-Submitted), RFC 2919 and RFC 2369 (List-*), RFC 5321 (4.5.5 null reverse-path), RFC 6376
 (DKIM-Signature), RFC 3463 (enhanced status codes).
@@ -10,17 +10,21 @@ Standards: RFC 3834 (Auto-Submitted), RFC 2919 and RFC 2369 (List-*), RFC 5321 (
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import translate
+from functools import lru_cache
 
 from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.tags import NOTHING, Wish
 from smtp_hooks.trace import passed
 
 _MAX_HEADER = 262_144  # octets of header that are read; `mime` refuses more
 _FIELD = re.compile(
-    rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature|x-call-offer)[ \t]*:"
+    rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature)[ \t]*:"
     rb"([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)",
     re.IGNORECASE,
 )
@@ -65,13 +69,31 @@ class PassReason(StrEnum):
     LIST_MAIL = "list-mail"
     FOREIGN_SIGNATURE = "foreign-signature"
     NOBODY_READS = "nobody-reads"
+    UNCLEAR_WISH = "unclear-wish"
+    COLLEAGUE = "colleague"
+    SUPPRESSED = "suppressed"
+    OUTSIDE_SHARE = "outside-share"
+
+
+UNTOUCHABLE = frozenset(
+    (
+        PassReason.NO_ACCOUNT,
+        PassReason.NULL_REVERSE_PATH,
+        PassReason.ALREADY_PASSED,
+        PassReason.FOREIGN_SIGNATURE,
+    )
+)
+"""Reasons for which a message passes with the sender's tags in it too: it is not ours to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """What is known of the account that sends: its name as the offeree sees it, its numbers in E.164, its wishes."""
+    """What is known of the account that sends: its name as the offeree sees it, its numbers in E.164, the names of its
+    destinations, its wishes."""
 
     display_name: str
+    account_id: str = ""
+    destinations: frozenset[str] = frozenset()
     numbers: tuple[str, ...] = ()
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
@@ -79,12 +101,31 @@ class Sender:
     replacement: str = "[number hidden]"
 
 
+class ShareBy(StrEnum):
+    """What a roll-out counts in percent of."""
+
+    ACCOUNT = "account"
+    RECIPIENT = "recipient"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of the gateway: the keys that its trace may be signed with, newest first, and its own domains."""
+    """What is known of the gateway: the keys that its trace may be signed with, newest first, and its own domains.
+
+    `colleagues` are addresses and domains (with what lies below them) whose people get no offers, `nobody` patterns of
+    addresses that no single person reads (`*@tickets.example.org`), both in lower case. `share_percent` of accounts or
+    recipients take part. `once_in_thread`: no second offer where the message quotes one that is still open. `shadow`:
+    everything is decided, and nothing changed.
+    """
 
     trace_keys: tuple[bytes, ...] = ()
     own_domains: frozenset[str] = frozenset()
+    colleagues: frozenset[str] = frozenset()
+    nobody: tuple[str, ...] = ()
+    share_percent: float = 100.0
+    share_by: ShareBy = ShareBy.ACCOUNT
+    once_in_thread: bool = True
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +140,7 @@ class Invite:
     """These recipients are offered a call; other recipients of the message get it as it is."""
 
     offerees: tuple[Recipient, ...]
+    wish: Wish = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +153,28 @@ class Refuse:
 Decision = Pass | Invite | Refuse
 
 
-def decide(envelope: Envelope, message: bytes, sender: Sender | None, facts: Facts) -> Decision:
-    """What becomes of a message. `sender` is the account of the authenticated user or trusted reverse-path, if any."""
+def decide(
+    envelope: Envelope,
+    message: bytes,
+    sender: Sender | None,
+    facts: Facts,
+    wish: Wish = NOTHING,
+    suppressed: Set[str] = frozenset(),
+) -> Decision:
+    """What becomes of a message. `sender` is the account of the authenticated user or trusted reverse-path, if any;
+    `wish` what the message asks for; `suppressed` the recipients (as in the envelope) who asked for no more offers."""
     if sender is None:
         return Pass(PassReason.NO_ACCOUNT)
     if not envelope.reverse_path:
         return Pass(PassReason.NULL_REVERSE_PATH)
-    if sender.mode is Mode.NEVER:
-        return Pass(PassReason.MODE_NEVER)
-    against = _against(message, sender, facts)
+    against = _against(message, facts) or _unwanted(sender, wish)
     if against is not None:
         return Pass(against)
-    offerees = tuple(r for r in envelope.recipients if read_by_a_person(r.address))
-    return Invite(offerees) if offerees else Pass(PassReason.NOBODY_READS)
+    left_out = [_left_out(r.address, sender, facts, suppressed) for r in envelope.recipients]
+    offerees = tuple(r for r, reason in zip(envelope.recipients, left_out, strict=True) if reason is None)
+    if offerees:
+        return Invite(offerees, wish)
+    return Pass(next(iter(left_out), None) or PassReason.NOBODY_READS)
 
 
 def refuse_exposed(remaining: Sequence[str]) -> Refuse:
@@ -138,29 +189,69 @@ def read_by_a_person(address: str) -> bool:
     return not (_NOBODY.fullmatch(local.lower()) or _LIST_DOMAIN.fullmatch(domain.lower().rstrip(".")))
 
 
-def _against(message: bytes, sender: Sender, facts: Facts) -> PassReason | None:
+def _against(message: bytes, facts: Facts) -> PassReason | None:
     """What in the header speaks against an offer, if anything."""
     if passed(message, facts.trace_keys):
         return PassReason.ALREADY_PASSED
     end = message.find(b"\r\n\r\n", 0, _MAX_HEADER)
     header = b"\n" + message[: end + 2 if end >= 0 else _MAX_HEADER] + b"\n"
-    wanted = sender.mode is Mode.ALWAYS
+    found: PassReason | None = None
     for match in _FIELD.finditer(header):
         name, value = match[1].lower(), match[2].replace(b"\r\n", b"").strip()
         word = value.split(b";")[0].split(b"(")[0].strip().lower()
-        if name == b"auto-submitted" and word != b"no":
-            return PassReason.AUTO_SUBMITTED
-        if name == b"precedence" and word in (b"bulk", b"list", b"junk"):
-            return PassReason.LIST_MAIL
-        if name.startswith(b"list-"):
-            return PassReason.LIST_MAIL
-        if name == b"dkim-signature" and not _is_own(value, facts.own_domains):
-            return PassReason.FOREIGN_SIGNATURE
-        if name == b"x-call-offer":
-            if word in (b"off", b"no"):
-                return PassReason.DECLINED_BY_SENDER
-            wanted = wanted or word in (b"on", b"yes")
-    return None if wanted else PassReason.NOT_REQUESTED
+        if name == b"dkim-signature":
+            if not _is_own(value, facts.own_domains):
+                return PassReason.FOREIGN_SIGNATURE  # before all others: such a message is not changed in anything
+        elif name == b"auto-submitted":
+            found = found or (PassReason.AUTO_SUBMITTED if word != b"no" else None)
+        elif name.startswith(b"list-") or word in (b"bulk", b"list", b"junk"):
+            found = found or PassReason.LIST_MAIL
+    return found
+
+
+def _unwanted(sender: Sender, wish: Wish) -> PassReason | None:
+    """Why account or sender want no offer in this message, if so."""
+    if sender.mode is Mode.NEVER:
+        return PassReason.MODE_NEVER
+    if wish.wanted is False:
+        return PassReason.DECLINED_BY_SENDER
+    if wish.unclear:
+        return PassReason.UNCLEAR_WISH
+    if sender.mode is Mode.ON_REQUEST and not wish.wanted:
+        return PassReason.NOT_REQUESTED
+    return None
+
+
+def _left_out(address: str, sender: Sender, facts: Facts, suppressed: Set[str]) -> PassReason | None:
+    """Why this recipient gets no offer, if so."""
+    folded = address.lower()
+    if not read_by_a_person(address) or (facts.nobody and _nobody(facts.nobody).match(folded)):
+        return PassReason.NOBODY_READS
+    if facts.colleagues and not facts.colleagues.isdisjoint(_names(folded)):
+        return PassReason.COLLEAGUE
+    if address in suppressed:
+        return PassReason.SUPPRESSED
+    if facts.share_percent < 100:
+        key = sender.account_id if facts.share_by is ShareBy.ACCOUNT else folded
+        if _percentile(key) >= facts.share_percent:
+            return PassReason.OUTSIDE_SHARE
+    return None
+
+
+@lru_cache(maxsize=8)
+def _nobody(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
+
+
+def _names(address: str) -> list[str]:
+    """The address, its domain, and every domain above."""
+    labels = address.rpartition("@")[2].rstrip(".").split(".")
+    return [address, *(".".join(labels[n:]) for n in range(len(labels)))]
+
+
+def _percentile(key: str) -> float:
+    """0 to 100, the same for the same key for ever, so that a growing share only adds."""
+    return int.from_bytes(hashlib.sha256(b"share " + key.encode("utf-8", "replace")).digest()[:8]) / 2**64 * 100
 
 
 def _is_own(signature: bytes, own_domains: frozenset[str]) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smtp_hooks.charsets import codec_for
 
 _ENCODED = re.compile(rb"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([BbQq])\?([^?\s]*)\?=")
+_BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|\Z)")
 _GAP = re.compile(rb"[ \t]*(?:\r\n[ \t]+)*[ \t]*\Z")
 
 
@@ -58,6 +60,29 @@ def _decode(match: re.Match[bytes]) -> tuple[str | None, str]:
         return octets.decode(codec), codec
     except (binascii.Error, UnicodeDecodeError):
         return None, ""
+
+
+def without(words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> bytes:
+    """The value without these spans of what a reader sees (characters of the words' texts, joined). Words that none of
+    them touches stay as they are; no line of blanks alone is left behind."""
+    out: list[bytes] = []
+    at = 0
+    for word in words:
+        end = at + len(word.text)
+        inside = [(max(start, at) - at, min(stop, end) - at) for start, stop in spans if start < end and stop > at]
+        out.append(_cut(word, inside) if inside and word.text else word.raw)
+        at = end
+    return _BLANK_LINE.sub(b"", b"".join(out))
+
+
+def _cut(word: Word, spans: Sequence[tuple[int, int]]) -> bytes:
+    kept: list[str] = []
+    at = 0
+    for start, end in spans:
+        kept.append(word.text[at:start])
+        at = end
+    text = "".join([*kept, word.text[at:]])
+    return encode_word(text) if word.charset else text.encode("utf-8", "surrogateescape")
 
 
 def encode_word(text: str) -> bytes:

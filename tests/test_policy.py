@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_hooks.envelope import Envelope, Recipient
-from smtp_hooks.policy import Facts, Invite, Mode, Pass, PassReason, Sender, decide, read_by_a_person, refuse_exposed
+from smtp_hooks.policy import (
+    Facts,
+    Invite,
+    Mode,
+    Pass,
+    PassReason,
+    Sender,
+    ShareBy,
+    decide,
+    read_by_a_person,
+    refuse_exposed,
+)
+from smtp_hooks.tags import Wish
 from smtp_hooks.trace import passed, stamp
 
 KEY, OLD_KEY = bytes(range(32)), bytes(32)
@@ -38,7 +52,6 @@ def test_an_ordinary_message_invites_its_recipients() -> None:
         ((), None, PassReason.NO_ACCOUNT),
         ((), Sender(display_name="Ada", mode=Mode.NEVER), PassReason.MODE_NEVER),
         ((), Sender(display_name="Ada", mode=Mode.ON_REQUEST), PassReason.NOT_REQUESTED),
-        ((b"X-Call-Offer: off",), ADA, PassReason.DECLINED_BY_SENDER),
         ((b"Auto-Submitted: auto-replied",), ADA, PassReason.AUTO_SUBMITTED),
         ((b"auto-submitted:\r\n auto-generated; x=y",), ADA, PassReason.AUTO_SUBMITTED),
         ((b"Precedence: bulk",), ADA, PassReason.LIST_MAIL),
@@ -61,13 +74,101 @@ def test_what_speaks_against_an_offer(fields: tuple[bytes, ...], sender: Sender 
         ((b"Precedence: first-class",), Mode.ALWAYS),
         ((b"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; b=x",), Mode.ALWAYS),
         ((b"DKIM-Signature: v=1; d=mail.example.org; b=x",), Mode.ALWAYS),
-        ((b"X-Call-Offer: on",), Mode.ON_REQUEST),
         ((b"Subject: Auto-Submitted: yes",), Mode.ALWAYS),
     ],
 )
 def test_what_does_not(fields: tuple[bytes, ...], mode: Mode) -> None:
     sender = Sender(display_name="Ada", mode=mode)
     assert decide(TO_BEN, message(*fields), sender, FACTS) == Invite(TO_BEN.recipients)
+
+
+ON_REQUEST, NEVER = Sender(display_name="Ada", mode=Mode.ON_REQUEST), Sender(display_name="Ada", mode=Mode.NEVER)
+
+
+@pytest.mark.parametrize(
+    ("wish", "sender", "reason"),
+    [
+        (Wish(), ADA, None),
+        (Wish(), ON_REQUEST, PassReason.NOT_REQUESTED),
+        (Wish(wanted=True), ON_REQUEST, None),
+        (Wish(wanted=True, destination="support", ttl_s=60), ON_REQUEST, None),
+        (Wish(wanted=True), NEVER, PassReason.MODE_NEVER),
+        (Wish(wanted=False), ADA, PassReason.DECLINED_BY_SENDER),
+        (Wish(wanted=False), ON_REQUEST, PassReason.DECLINED_BY_SENDER),
+        (Wish(wanted=False, unclear=True), ADA, PassReason.DECLINED_BY_SENDER),
+        (Wish(wanted=True, unclear=True), ADA, PassReason.UNCLEAR_WISH),
+    ],
+)
+def test_account_and_sender_decide_together(wish: Wish, sender: Sender, reason: PassReason | None) -> None:
+    assert decide(TO_BEN, message(), sender, FACTS, wish) == (
+        Pass(reason) if reason else Invite(TO_BEN.recipients, wish)
+    )
+
+
+@pytest.mark.parametrize("fields", [(b"Auto-Submitted: auto-replied",), (b"List-Id: x",), (b"Precedence: bulk",)])
+def test_a_wish_makes_no_offer_of_what_never_gets_one(fields: tuple[bytes, ...]) -> None:
+    assert isinstance(decide(TO_BEN, message(*fields), ADA, FACTS, Wish(wanted=True)), Pass)
+
+
+def test_another_domain_s_signature_counts_before_everything_since_nothing_may_be_changed() -> None:
+    signed = message(b"List-Id: x", b"DKIM-Signature: v=1; d=other.example; b=x")
+    assert decide(TO_BEN, signed, NEVER, FACTS, Wish(wanted=False)) == Pass(PassReason.FOREIGN_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("colleagues", "address", "is_one"),
+    [
+        ({"example.net"}, "ben@example.net", True),
+        ({"example.net"}, "Ben@Mail.Example.NET", True),
+        ({"example.net"}, "ben@notexample.net", False),
+        ({"net"}, "ben@example.net", True),
+        ({"ben@example.net"}, "BEN@example.net", True),
+        ({"ben@example.net"}, "carla@example.net", False),
+        ({"mail.example.net"}, "ben@example.net", False),
+    ],
+)
+def test_colleagues_get_none(colleagues: set[str], address: str, is_one: bool) -> None:
+    decision = decide(envelope(address), message(), ADA, replace(FACTS, colleagues=frozenset(colleagues)))
+    assert decision == (Pass(PassReason.COLLEAGUE) if is_one else Invite(envelope(address).recipients))
+
+
+def test_who_asked_for_no_more_gets_none_and_the_others_do() -> None:
+    both = envelope("ben@example.net", "carla@example.net")
+    decision = decide(both, message(), ADA, FACTS, suppressed=frozenset({"ben@example.net"}))
+    assert decision == Invite(both.recipients[1:])
+    assert decide(TO_BEN, message(), ADA, FACTS, suppressed=frozenset({"ben@example.net"})) == Pass(
+        PassReason.SUPPRESSED
+    )
+
+
+def test_configured_addresses_are_read_by_nobody() -> None:
+    facts = replace(FACTS, nobody=("*@tickets.example.net", "sales-*@*"))
+    for address in ("X1@Tickets.example.net", "sales-eu@example.com"):
+        assert decide(envelope(address), message(), ADA, facts) == Pass(PassReason.NOBODY_READS)
+    assert isinstance(decide(TO_BEN, message(), ADA, facts), Invite)
+
+
+class TestShare:
+    @pytest.mark.parametrize("by", list(ShareBy))
+    def test_about_so_many_take_part_and_a_larger_share_only_adds(self, by: ShareBy) -> None:
+        def part(percent: float) -> set[int]:
+            facts = replace(FACTS, share_percent=percent, share_by=by)
+            found = set()
+            for n in range(1000):
+                account = n if by is ShareBy.ACCOUNT else 0
+                to = envelope(f"p{n}@example.net" if by is ShareBy.RECIPIENT else "ben@example.net")
+                sender = Sender(display_name="Ada", account_id=f"a{account}")
+                if isinstance(decide(to, message(), sender, facts), Invite):
+                    found.add(n)
+            return found
+
+        few, many = part(20), part(60)
+        assert 150 < len(few) < 250 and 540 < len(many) < 660
+        assert few < many
+        assert part(0) == set() and len(part(100)) == 1000
+
+    def test_whoever_is_outside_gets_a_name(self) -> None:
+        assert decide(TO_BEN, message(), ADA, replace(FACTS, share_percent=0)) == Pass(PassReason.OUTSIDE_SHARE)
 
 
 def test_fields_in_the_body_mean_nothing() -> None:

@@ -8,6 +8,7 @@ import click
 
 from mailgate import __version__
 from mailgate.cli.account import account
+from mailgate.cli.book import book
 from mailgate.cli.check import check
 from mailgate.cli.deploy import deploy
 from mailgate.cli.explain import explain
@@ -17,6 +18,7 @@ from mailgate.cli.message import preview
 from mailgate.cli.offers import offers
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
+from mailgate.cli.suppress import suppress
 from mailgate.errors import MailgateError
 
 EPILOG = """\b
@@ -44,8 +46,9 @@ def group(context: click.Context, path: str | None) -> None:
     context.obj = path
 
 
-for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, keys, dkim):
+for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
     group.add_command(command)
+account.add_command(book)
 
 
 def main() -> None:

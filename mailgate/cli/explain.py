@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table
 
-from mailgate.cli.common import Desk, console, desk
+from mailgate.cli.common import Desk, console, desk, masked
 from mailgate.cli.message import explain_message
 from mailgate.cli.offers import when
 from mailgate.offers.offer import Offer
@@ -47,6 +47,8 @@ def explain(context: click.Context, what: str, sender: str, recipient: str) -> N
     terms = offer.terms
     console.print(f"Offer [bold]{offer.offer_id}[/]: {view(offer, time.time()).state.value}")
     console.print(f"  a call with {terms.destination_name}, offered by {terms.offeror_name} to {terms.offeree_address}")
+    if terms.offeree is not None:
+        console.print(f"  whose number the offeror has given: {masked(terms.offeree)}")
     console.print(f"  in the message {terms.message_id or '(without Message-ID)'}")
     console.print(f"  made {when(offer.created_at)}, good until {when(offer.expires_at)}")
     console.print(f"  connected calls left: {offer.uses_left}; attempts left: {offer.attempts_left}")

@@ -94,6 +94,7 @@ def _draw(browser: str, page: str, width: int, target: Path) -> None:
         source = Path(scratch) / "page.html"
         source.write_text(page, encoding="utf-8", errors="replace")
         command = [browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={scratch}/profile"]
+        command.append("--virtual-time-budget=5000")  # ms: without it the frame may not be painted yet
         command += [f"--window-size={width},{_HEIGHT}", f"--screenshot={target.resolve()}"]
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # Chromium's own sandbox refuses root; the frame's holds all the same

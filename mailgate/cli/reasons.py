@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from smtp_hooks.mime import Reason
-from smtp_hooks.pipeline import Decision
+from smtp_hooks.pipeline import THREAD_SHOWS_OFFER, Decision
 from smtp_hooks.policy import PassReason
 
 DECISIONS = {
     "offered": "goes on with an offer",
     "passed": "goes on without an offer",
     "refused": "is refused",
+    "shadow": "goes on as it came, since the mode is shadow; what would have been decided",
     "fault": "could not be judged for a fault of the gateway's own",
 }
 
@@ -24,6 +25,12 @@ REASONS: dict[str, str] = {
     PassReason.LIST_MAIL: "it is list or bulk mail (List-*, Precedence)",
     PassReason.FOREIGN_SIGNATURE: "it bears another domain's DKIM signature, which a change would break",
     PassReason.NOBODY_READS: "no single person reads at this address",
+    PassReason.UNCLEAR_WISH: "its X-Call-Offer asks for something that cannot be understood",
+    PassReason.COLLEAGUE: "the recipient is a colleague ([policy] colleagues)",
+    PassReason.SUPPRESSED: "the recipient has asked for no more offers (`mailgate suppress`)",
+    PassReason.OUTSIDE_SHARE: "account or recipient are outside the roll-out's share ([policy] share_percent)",
+    THREAD_SHOWS_OFFER: "it quotes an open offer of this sender to this recipient",
+    "too-large-with-offer": "with an offer it would be larger than the next hop takes",
     "several-recipients": "one body goes to several people, and an offer is for one",
     "unsignable": "it could not be signed after the change",
     "shows-number": "it would still show the account's number, which the account does not allow",
@@ -50,6 +57,7 @@ REASONS: dict[str, str] = {
     Reason.TOO_DEEP: "its parts are nested too deeply",
     Reason.TOO_MANY_PARTS: "it has too many parts",
     Reason.TOO_BIG: "its text or header is too big to be changed",
+    Reason.TOO_COSTLY: "looking into it took longer or more memory than one message may take",
 }
 
 
@@ -58,4 +66,5 @@ def sentence(decision: Decision) -> str:
     said = DECISIONS[decision.name]
     if not decision.reason:
         return f"It {said} ({decision.name})."
-    return f"It {said}: {REASONS[decision.reason]} ({decision.name}: {decision.reason})."
+    why = REASONS.get(decision.reason) or DECISIONS[decision.reason]  # of a shadow, a decision without a reason
+    return f"It {said}: {why} ({decision.name}: {decision.reason})."

@@ -23,6 +23,8 @@ class Rules:
     valid_s: float = 14 * 86400.0
     uses: int = 1
     attempts: int = 10
+    longest_s: float = 90 * 86400.0
+    """The longest that an offeror may wish for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +46,15 @@ class Issuer:
     now: Callable[[], float]
     new_id: Callable[[], str]
 
-    def issue(self, terms: Terms) -> Issued:
-        """A new offer of a new id, valid from now."""
+    def issue(self, terms: Terms, *, valid_s: float | None = None) -> Issued:
+        """A new offer of a new id, valid from now; for `valid_s` where the offeror wishes so, as far as that may be."""
         now, key, offer_id = self.now(), self.ring.newest, self.new_id()
         token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
         offer = Offer(
             offer_id=offer_id,
             terms=terms,
             created_at=now,
-            expires_at=now + self.rules.valid_s,
+            expires_at=now + (self.rules.valid_s if valid_s is None else min(valid_s, self.rules.longest_s)),
             uses_left=self.rules.uses,
             attempts_left=self.rules.attempts,
         )

@@ -28,6 +28,7 @@ def remove(rows: Rows, account_id: str) -> None:
     """The account goes; its offers stay, ended by whoever removes it."""
     rows.run("delete_destinations", account_id=account_id)
     rows.run("delete_addresses", account_id=account_id)
+    rows.run("delete_book", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 
@@ -42,8 +43,56 @@ def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
     return None if row is None else _account(rows, sealer, row)
 
 
+def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
+    """While it is on, nobody is put through to the account's destinations."""
+    rows.run("set_do_not_disturb", account_id=account_id, on=int(on))
+
+
+def do_not_disturb(rows: Rows, account_id: str) -> bool:
+    return rows.one("do_not_disturb", account_id=account_id) is not None
+
+
 def everyone(rows: Rows, sealer: Sealer) -> list[Account]:
     return [_account(rows, sealer, row) for row in rows.all("all_accounts")]
+
+
+def recipient(rows: Rows, sealer: Sealer, account_id: str, address: str) -> tuple[bool, Channel | None]:
+    """Of somebody who is written to: whether they asked for no more offers, and their entry in the address book."""
+    folded = address.lower()
+    row = rows.one("recipient", account_id=account_id, address=folded, digest=sealer.digest(f"mailto:{folded}"))
+    assert row is not None  # it has no FROM
+    return bool(row["suppressed"]), _opened(sealer, account_id, folded, row["channel"])
+
+
+def knows_nobody(rows: Rows, account_id: str) -> bool:
+    """Whether `recipient` has nothing to tell, whoever is asked for."""
+    return rows.one("anybody_known", account_id=account_id) == {"known": 0}
+
+
+def book(rows: Rows, sealer: Sealer, account_id: str) -> dict[str, Channel]:
+    """The account's address book: how whom it writes to can be called, by address."""
+    found = {}
+    for row in rows.all("book_of", account_id=account_id):
+        channel = _opened(sealer, account_id, row["address"], row["channel"])
+        if channel is not None:
+            found[row["address"]] = channel
+    return found
+
+
+def put_in_book(rows: Rows, sealer: Sealer, account_id: str, address: str, channel: Channel) -> None:
+    """Add an entry, or change it."""
+    folded = address.lower()
+    sealed = sealer.seal(channel.uri, f"book {account_id} {folded}")
+    rows.run("put_in_book", account_id=account_id, address=folded, channel=sealed)
+
+
+def strike_from_book(rows: Rows, account_id: str, address: str) -> bool:
+    """Remove an entry; False where there is none."""
+    return rows.run("strike_from_book", account_id=account_id, address=address.lower()) == 1
+
+
+def _opened(sealer: Sealer, account_id: str, address: str, sealed: bytes | None) -> Channel | None:
+    return None if sealed is None else Channel.parse(sealer.open(sealed, f"book {account_id} {address}"))
 
 
 def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
@@ -53,6 +102,7 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "do_not_disturb": int(account.do_not_disturb),
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
 
@@ -95,5 +145,6 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         mode=Mode(row["mode"]),
         hide=Hide(row["hide"]),
         language=row["language"],
+        do_not_disturb=bool(row["do_not_disturb"]),
         created_at=row["created_at"],
     )

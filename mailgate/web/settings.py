@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
 from tokens.keys import KeyRing
@@ -21,6 +22,7 @@ class WebSettings:
     - `allow_sip`: whether the page asks for a SIP address, too; which ones may be called is the dialling rules' say.
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
+    - `metrics_networks`: who may see /metrics.
     - `time_zone`: IANA name, for the date until which an offer holds.
     """
 
@@ -33,6 +35,7 @@ class WebSettings:
     keys: KeyRing = field(repr=False)
     nonce_ttl_s: float = 1800.0
     frame_ancestors: str = "'none'"
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     time_zone: str = "UTC"
 
     @property

@@ -13,6 +13,7 @@ import logging
 import socket
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from typing import Any
 
 from mailgate.books import OwnBooks
@@ -147,7 +148,12 @@ class Crew:
                 return self._books.keep(issued_of(argument))
             case "account":
                 account = self._books.account_now(argument)
-                return None if account is None else account_record(account)
+                return None if account is None else [account_record(account), self._books.plain_now(account)]
+            case "offeree":
+                offeree = self._books.offeree_now(*argument)
+                return [offeree.suppressed, offeree.number]
+            case "quoted":
+                return [asdict(quoted) for quoted in self._books.quoted_now(argument)]
             case "withdraw":
                 return self._task(self._books.withdraw(argument))
             case "claim":

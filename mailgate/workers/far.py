@@ -17,6 +17,8 @@ from mailgate.books import REMEMBERED
 from mailgate.offers.issue import Issued
 from mailgate.workers.records import account_of, issued_record
 from mailgate.workers.wire import Wire
+from smtp_hooks.pipeline import Offeree
+from smtp_hooks.quoted import Quoted
 
 COUNTS_EVERY_S = 1.0
 
@@ -27,6 +29,7 @@ class FarBooks:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._known: dict[str, Account | None] = {}
+        self._plain: set[str] = set()  # accounts that know nothing of any recipient
         self._asked: dict[str, asyncio.Future[Any]] = {}
         self._era = 0
 
@@ -42,8 +45,10 @@ class FarBooks:
             asked = self._asked[address] = self._wire.ask("account", address)
             asked.add_done_callback(partial(self._answered, address))
         record = await asyncio.shield(asked)
-        account = None if record is None else account_of(record)
+        account = None if record is None else account_of(record[0])
         if era == self._era:  # nothing was changed meanwhile
+            if account is not None and record[1]:
+                self._plain.add(account.account_id)
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[address] = account
@@ -52,6 +57,15 @@ class FarBooks:
     def _answered(self, address: str, asked: asyncio.Future[Any]) -> None:
         if self._asked.get(address) is asked:
             del self._asked[address]
+
+    async def offeree(self, account: Account, address: str) -> Offeree:
+        if account.account_id in self._plain:
+            return Offeree(address=address)
+        suppressed, number = await self._wire.ask("offeree", [account.account_id, address])
+        return Offeree(address=address, suppressed=suppressed, number=number)
+
+    async def quoted(self, tokens: Sequence[str]) -> Sequence[Quoted]:
+        return [Quoted(**record) for record in await self._wire.ask("quoted", list(tokens))]
 
     def keep(self, issued: Issued) -> Awaitable[None]:
         return self._wire.ask("keep", issued_record(issued))
@@ -63,6 +77,7 @@ class FarBooks:
         """Ask for every account again."""
         self._era += 1
         self._known.clear()
+        self._plain.clear()
         self._asked.clear()
 
 

@@ -67,6 +67,7 @@ def issued_record(issued: Issued) -> Record:
         "times": [offer.created_at, offer.expires_at],
         "left": [offer.uses_left, offer.attempts_left],
         "destination": [c.uri for c in terms.destination],
+        "offeree": terms.offeree.uri if terms.offeree else None,
         "terms": {
             "account_id": terms.account_id,
             "offeror_name": terms.offeror_name,
@@ -84,7 +85,11 @@ def issued_of(record: Record) -> Issued:
     uses, attempts = record["left"]
     offer = Offer(
         offer_id=record["offer_id"],
-        terms=Terms(destination=_channels(*record["destination"]), **record["terms"]),
+        terms=Terms(
+            destination=_channels(*record["destination"]),
+            offeree=Channel.parse(record["offeree"]) if record["offeree"] else None,
+            **record["terms"],
+        ),
         created_at=created_at,
         expires_at=expires_at,
         uses_left=uses,

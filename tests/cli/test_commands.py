@@ -153,6 +153,38 @@ def test_offers_are_listed_explained_and_revoked(admin: Admin, offer: tuple[str,
     assert "no such offer" in admin.types("offers", "--state", "open")
 
 
+def test_an_address_book_holds_numbers_that_are_not_shown(admin: Admin) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada")
+    book = ("account", "book")
+    assert "empty" in admin.types(*book, "list", "ada@example.org")
+    told = admin.types(*book, "put", "ada@example.org", "Ben@example.net", "01 99 00 00 02")
+    listed = admin.types(*book, "list", "ada@example.org")
+    assert "ben@example.net" in listed and "…02" in listed and "0000" not in (told + listed).replace(" ", "")
+    assert b"199000002" not in (admin.folder / "mailgate.db").read_bytes()
+    admin.types(*book, "remove", "ada@example.org", "ben@example.net")
+    with pytest.raises(MailgateError, match="no entry"):
+        admin.types(*book, "remove", "ada@example.org", "ben@example.net")
+    admin.types(*book, "put", "ada@example.org", "ben@example.net", "01 99 00 00 02")
+    admin.types("account", "remove", "ada@example.org", "--yes")
+
+
+@pytest.mark.parametrize("who", ["Ben@example.net", "01 99 00 00 02"])
+def test_who_asks_for_it_is_left_alone_until_that_is_lifted(admin: Admin, who: str) -> None:
+    assert "no more" in admin.types("suppress", who)
+    assert "again" in admin.types("suppress", who, "--lift")
+    with pytest.raises(MailgateError, match="not suppressed"):
+        admin.types("suppress", who, "--lift")
+
+
+def test_a_suppressed_recipient_is_explained(admin: Admin, tmp_path: Path) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada")
+    letter = tmp_path / "letter.eml"
+    letter.write_text("From: ada@example.org\nTo: ben@example.net\n\nhello\n")
+    assert "(offered)" in admin.types("explain", str(letter))
+    admin.types("suppress", "ben@example.net")
+    assert "(passed: suppressed)" in admin.types("explain", str(letter))
+
+
 @pytest.mark.parametrize("name", ["f" * 32, "nonsense", "A" * 36])
 def test_an_unknown_offer_is_said_to_be_so(admin: Admin, name: str) -> None:
     with pytest.raises(MailgateError):

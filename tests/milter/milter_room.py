@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailgate.accounts.model import Account, Destination, Hide
+from mailgate.books import OwnBooks
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Metrics
+from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.offer import Offer
-from mailgate.offers.service import Offers, Rules
+from mailgate.offers.service import Offers
 from mailgate.store import accounts
 from mailgate.store.database import Store, create
 from mailgate.store.seal import Sealer
@@ -90,15 +92,18 @@ async def make(folder: Path, *, hide: Hide = Hide.BEST_EFFORT, icon: bool = True
         now=lambda: NOW,
         new_id=lambda: f"{next(ids):032x}",
     )
+
+    def account_of(address: str) -> Account | None:
+        return store.read(lambda rows: accounts.by_address(rows, sealer, address))
+
     room = MailRoom(
         settings=MailSettings(public_url="https://call.example.org", icon="inline" if icon else "none"),
         facts=Facts(
             trace_keys=tuple(key.derive("trace") for key in _KEYS.newest_first()),
             own_domains=frozenset({"example.org"}),
         ),
-        store=store,
-        sealer=sealer,
-        offers=offers,
+        books=OwnBooks(offers, store=store, sealer=sealer, ring=_KEYS, now=lambda: NOW),
+        issuer=Issuer(ring=_KEYS, rules=Rules(), now=lambda: NOW, new_id=lambda: f"{next(ids):032x}"),
         signer=Signer([load("example.org", "s", PEM)]),
         metrics=Metrics(),
         now=lambda: NOW,

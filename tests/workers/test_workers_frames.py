@@ -72,6 +72,7 @@ def test_an_offer_survives_and_its_token_does_not() -> None:
         destination_name="Ada",
         destination=ADA.destinations[0].channels,
         offeree_address="ben@example.net",
+        offeree=Channel(Kind.TEL, "+33199000002"),
         language="fr",
         message_id="<1@example.org>",
     )
