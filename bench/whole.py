@@ -37,6 +37,8 @@ def serve(folder: Path, listen: str, next_hop: str) -> None:
     gateway = Gateway(folder, ami_port=1, next_hop_port=1)
     gateway.configure("smtp", listen=listen, next_hop=next_hop)
     gateway.configure("web", listen="127.0.0.1:0")
+    with gateway.log_path.open("ab") as log:  # as loud as it is by default, and not on the screen
+        os.dup2(log.fileno(), sys.stderr.fileno())
     os.execv(sys.executable, [sys.executable, "-m", "mailgate", "--config", str(gateway.config_path), "serve"])
 
 

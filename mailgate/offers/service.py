@@ -118,6 +118,7 @@ class Offers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
         self._foreign = 0
+        self._stirred = 0
         self.answers = Answers(
             store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
         )
@@ -249,7 +250,8 @@ class Offers:
     async def tick(self) -> bool:
         """What time brings: offers expire, unsettled calls are asked for, and other processes' changes are seen.
 
-        True where another process has written to the store since the last time.
+        True where what mail remembers of accounts and recipients may have changed since the last time: another process
+        has written to the store, or this one to their tables.
         """
         overdue = self._store.read(lambda rows: rows_of.overdue(rows, self._sealer, self._now(), 500))
         for offer in overdue:
@@ -259,12 +261,14 @@ class Offers:
                 log.debug("offer was no longer open when its time was over", extra={"offer": offer.offer_id})
         if self._in_states((State.UNSETTLED,)):
             await self.settle()
-        foreign = await self._store.transact(Rows.foreign_commits)
-        if foreign == self._foreign:
-            return False
-        self._foreign = foreign
-        await self._see_foreign_changes()
-        return True
+        foreign, stirred = await self._store.transact(lambda rows: (rows.foreign_commits(), rows.stirred))
+        changed = stirred != self._stirred
+        self._stirred = stirred
+        if foreign != self._foreign:
+            self._foreign = foreign
+            changed = True
+            await self._see_foreign_changes()
+        return changed
 
     async def _see_foreign_changes(self) -> None:
         for offer_id in self._watchers.watched():

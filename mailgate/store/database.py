@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -51,13 +52,22 @@ def load_queries(text: str) -> dict[str, str]:
 _QUERIES = load_queries(files("mailgate.store").joinpath("queries.sql").read_text(encoding="utf-8"))
 
 
+REMEMBERED = ("accounts", "addresses", "destinations", "book", "suppressions")
+"""Tables whose rows are remembered beside the store (`mailgate.books`)."""
+
+_STIRS = re.compile(rf"(?:^|\n)(?:INSERT INTO|UPDATE|DELETE FROM) (?:{'|'.join(REMEMBERED)})\b")
+_STIRRING = frozenset(name for name, statement in _QUERIES.items() if _STIRS.search(statement))
+
+
 class Rows:
     """The named statements on one connection."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "stirred")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.stirred = 0
+        """Grows with each statement of this connection that changes what mail remembers (`REMEMBERED`)."""
 
     def one(self, query: str, **parameters: Any) -> Row | None:
         row = self._connection.execute(_QUERIES[query], parameters).fetchone()
@@ -68,6 +78,7 @@ class Rows:
 
     def run(self, query: str, **parameters: Any) -> int:
         """How many rows were changed."""
+        self.stirred += query in _STIRRING
         return self._connection.execute(_QUERIES[query], parameters).rowcount
 
     def foreign_commits(self) -> int:
@@ -75,6 +86,7 @@ class Rows:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def run_many(self, query: str, parameters: list[dict[str, Any]]) -> None:
+        self.stirred += query in _STIRRING
         self._connection.executemany(_QUERIES[query], parameters)
 
 

@@ -275,3 +275,17 @@ async def test_no_number_and_no_token_in_the_log(world: World, caplog: pytest.Lo
     text = caplog.text + "".join(str(r.__dict__) for r in caplog.records)
     assert "offer stepped" in text
     assert opened.token not in text and "199005678" not in text and "199001234" not in text
+
+
+async def test_the_clock_tells_when_what_mail_remembers_has_changed(world: World) -> None:
+    await world.offers.tick()
+    await world.open()
+    assert await world.offers.tick() is False  # offers are nothing that mail remembers
+    await world.store.transact(lambda rows: rows_of.suppress(rows, Sealer(RING), BEN, now=1.0, reason="not-me"))
+    assert await world.offers.tick() is True
+    assert await world.offers.tick() is False
+    other = Store(world.path)
+    another = Channel(Kind.TEL, "+33199007777")
+    other.transact_now(lambda rows: rows_of.suppress(rows, Sealer(RING), another, now=1.0, reason="by-command"))
+    other.close()
+    assert await world.offers.tick() is True

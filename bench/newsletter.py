@@ -1,6 +1,6 @@
 """CPU for a 100 KiB HTML body that gets an offer, against the same messages passed untouched, in turns.
 
-    python bench/html.py [--messages 400] [--rounds 3]
+    python bench/newsletter.py [--messages 400] [--rounds 3]
 
 The same gateway (`mailgate serve` as `mailgate init` sets it up) and the same load; the reverse-path of every second
 round belongs to no account, so that its messages pass. Checked as bench/whole.py is.
