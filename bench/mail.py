@@ -53,7 +53,7 @@ def running(
     """A process that listens on the port; ended at the end."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -87,10 +87,19 @@ def cpu_s(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def load(port: int, size: int, messages: int, connections: int, *, shape: str, first: int = 0) -> dict[str, float]:
+def load(
+    port: int,
+    size: int,
+    messages: int,
+    connections: int,
+    *,
+    shape: str,
+    first: int = 0,
+    sender: str = "ada@example.org",
+) -> dict[str, float]:
     command = [sys.executable, str(HERE / "mail_load.py"), "--to", f"127.0.0.1:{port}", "--size", str(size)]
     command += ["--messages", str(messages), "--connections", str(connections), "--first", str(first)]
-    command += ["--shape", shape]
+    command += ["--shape", shape, "--sender", sender]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600, check=True)
     figures: dict[str, float] = json.loads(run.stdout)
     return figures

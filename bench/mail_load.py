@@ -103,8 +103,9 @@ class Sender(asyncio.Protocol):
     """One session."""
 
     def __init__(
-        self, numbers: list[int], message: Message, done: asyncio.Future[None], counts: dict[str, int]
+        self, numbers: list[int], message: Message, done: asyncio.Future[None], counts: dict[str, int], sender: str
     ) -> None:
+        self._sender = sender.encode()
         self._numbers = numbers
         self._message = message
         self._done = done
@@ -138,7 +139,7 @@ class Sender(asyncio.Protocol):
         while self._numbers:
             number = self._numbers.pop()
             for command, code in (
-                (b"MAIL FROM:<ada@example.org>\r\n", b"250"),
+                (b"MAIL FROM:<%s>\r\n" % self._sender, b"250"),
                 (b"RCPT TO:<ben%d@example.net>\r\n" % number, b"250"),
                 (b"DATA\r\n", b"354"),
             ):
@@ -161,6 +162,7 @@ async def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--shape", choices=["text", "attachment", "html"], default="text")
+    parser.add_argument("--sender", default="ada@example.org", help="the reverse-path")
     options = parser.parse_args()
     host, _, port = options.to.rpartition(":")
     loop = asyncio.get_running_loop()
@@ -171,7 +173,9 @@ async def main() -> None:
     start = time.monotonic()
     for _ in range(options.connections):
         end: asyncio.Future[None] = loop.create_future()
-        await loop.create_connection(lambda end=end: Sender(numbers, message, end, counts), host, int(port))  # type: ignore[misc]
+        await loop.create_connection(
+            lambda end=end: Sender(numbers, message, end, counts, options.sender), host, int(port)
+        )  # type: ignore[misc]
         ends.append(end)
     await asyncio.gather(*ends)
     print(json.dumps({**counts, "seconds": time.monotonic() - start}))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -63,10 +64,18 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _mail_address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).ascii_email or ""
+    except EmailNotValidError as error:
+        raise ValueError(f"not a mail address: {error}") from error
+
+
 HostPort = Annotated[str, AfterValidator(_host_port)]
 E164 = Annotated[str, AfterValidator(_e164)]
 Region = Annotated[str, AfterValidator(_region)]
 Url = Annotated[str, AfterValidator(_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Network = IPv4Network | IPv6Network
 
 
@@ -292,6 +301,13 @@ class Call(Section):
     """A program that speaks, as words; empty: espeak-ng."""
 
 
+class Notices(Section):
+    """Mail that the gateway writes by itself: notices to offerors, codes, links to sign in."""
+
+    sender: MailAddress = Field(default="", alias="from")
+    """Whom it comes from; empty: `calls` at the first signing domain, else at the gateway's host name."""
+
+
 class Log(Section):
     """How much is told."""
 
@@ -314,6 +330,7 @@ class Config(Section):
     asterisk: Asterisk = Asterisk()
     dialling: Dialling = Dialling()
     call: Call = Call()
+    notices: Notices = Notices()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -35,7 +35,11 @@ from mailgate.delivery_notes import DeliveryNotes
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.metrics import Metrics
+from mailgate.networks.mail import MailNetwork
+from mailgate.networks.mail import MailSettings as NoticeSettings
 from mailgate.offers.offer import Offer
+from mailgate.offers.own import Own
+from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
@@ -44,6 +48,7 @@ from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
 from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
+from smtp_hooks.surgery import Apart
 from smtp_hooks.transaction import NextHop
 
 log = logging.getLogger(__name__)
@@ -178,19 +183,25 @@ async def _running(config: Config) -> AsyncIterator[None]:
         forget = [books.forget]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
-        hops = intake.next_hops(config)
-        stack.push_async_callback(hops.close)
-        telling = asyncio.create_task(_tell_senders(config, store, sealer, hops))
-        stack.callback(telling.cancel)
 
         metrics = Metrics()
-        app = create_app(web_settings(config), offers, _dial(config), metrics=metrics.text)
+        own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
+        app = create_app(web_settings(config), offers, _dial(config), own=own, metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
 
+        relay = intake.next_hops(config)
+        stack.push_async_callback(relay.close)
+        telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
+        stack.callback(telling.cancel)
+        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        stack.push_async_callback(_ended, post)
+
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
-        judge = Gate(room, on_fault=config.smtp.on_fault)
+        surgery = Apart()
+        stack.push_async_callback(surgery.close)
+        judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
         await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
         if config.smtp.listen and config.smtp.workers == 1:
@@ -201,6 +212,33 @@ async def _running(config: Config) -> AsyncIterator[None]:
             forget.append(crew.forget)
             await crew.start()
         yield
+
+
+def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
+    """Notices by mail, from the configured address; raises ConfigError."""
+    settings = NoticeSettings(
+        from_address=_own_address(config),
+        organisation=config.gateway.name,
+        public_url=config.gateway.public_url,
+    )
+    return MailNetwork(next_hop, settings, _signing(config))
+
+
+def _own_address(config: Config) -> str:
+    """What stands in From of messages of the gateway's own."""
+    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
+    return config.notices.sender or f"calls@{domain}"
+
+
+def _signing(config: Config) -> Callable[[bytes], bytes]:
+    """Signs them, where there are keys; raises ConfigError."""
+    signing = gate.signer(config)
+    return lambda message: signing.sign(message, reverse_path="", now=time.time()) if signing else message
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _dial(config: Config) -> Callable[[str, str], Channel]:
@@ -216,9 +254,9 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
 
 async def _tell_senders(config: Config, store: Store, sealer: Sealer, next_hop: NextHop) -> None:
     """Notes to senders, where some are due, until cancelled."""
-    hand_over = sender_note.through(next_hop)
+    hand_over = sender_note.through(next_hop, _signing(config))
     settings = sender_note.NoteSettings(
-        organisation=config.gateway.name, hostname=config.smtp.hostname, first=config.policy.sender_note
+        organisation=config.gateway.name, from_address=_own_address(config), first=config.policy.sender_note
     )
     while True:
         await asyncio.sleep(sender_note.EVERY_S)

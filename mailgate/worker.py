@@ -28,6 +28,7 @@ from mailgate.keyfiles import load_ring
 from mailgate.workers.far import FarBooks, FarCounts, FarNotes
 from mailgate.workers.wire import Wire
 from smtp_hooks.pipeline import Gate
+from smtp_hooks.surgery import Apart
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +55,14 @@ async def work(config: Config, control: socket.socket, listener: socket.socket) 
     wire.lost.add_done_callback(lambda _: stop.set())
     telling = asyncio.create_task(counts.tell_now_and_then())
     room = gate.mail_room(config, books=books, ring=load_ring(config.keys.token_file), metrics=counts, now=time.time)
-    judge = Gate(room, on_fault=config.smtp.on_fault)
+    surgery = Apart()
+    judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
     share = -(-config.smtp.max_connections // config.smtp.workers)
     async with intake.smtp(config, judge, notes, listener=listener, connections=share):
         wire.tell("serving")
         await stop.wait()
         _say_why(wire)
+    await surgery.close()
     telling.cancel()
     counts.tell()
     wire.close()

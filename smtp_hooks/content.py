@@ -7,22 +7,36 @@ Standards: RFC 5321, 4.5.2 (transparency), 2.3.8 (lines end with CRLF, CR and LF
 (content length). Only CRLF.CRLF ends a message; content with a bare CR, bare LF or NUL is `unclean`, since the next
 hop may take it for the end of the message and what follows for commands (SMTP smuggling).
 
-Known limits: the content is held in memory, once as chunks and once joined.
+Content above a threshold goes to a `Store` of the caller's as it comes (a file), and is in memory as one piece only
+from `message` on. Small content is held as chunks.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from io import IncrementalNewlineDecoder
+from typing import Protocol
 
 _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
 _TAIL = len(_END) - 1
 _WINDOW = 64 * 1024
+_MANY = 1024 * 1024
 _MAX_HEADER = 262_144
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 DATA_END = b".\r\n"
 """Follows the stuffed content, which ends with CRLF."""
+
+
+class Store(Protocol):
+    """Where big content waits. Methods raise OSError."""
+
+    def add(self, chunks: Sequence[bytes]) -> None: ...
+
+    def read(self, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class Content:
@@ -30,13 +44,30 @@ class Content:
 
     `limit` is in octets of content; beyond it content is counted and thrown away, `too_large` becomes true.
     `received` counts all octets fed, so that the caller can end a client that never stops; `ended` is true once the
-    end was found.
+    end was found. Beyond `in_memory` octets a `store` is made; where that fails, `failed` becomes true, and what comes
+    is thrown away. Call `close` at the end.
     """
 
-    __slots__ = ("_chunks", "_dotted", "_tail", "ended", "limit", "received", "too_large")
+    __slots__ = (
+        "_chunks",
+        "_dotted",
+        "_in_memory",
+        "_make_store",
+        "_store",
+        "_tail",
+        "ended",
+        "failed",
+        "limit",
+        "received",
+        "too_large",
+    )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, in_memory: int = 0, store: Callable[[], Store] | None = None) -> None:
         self.limit = limit
+        self.failed = False
+        self._in_memory = in_memory
+        self._make_store = store
+        self._store: Store | None = None
         self.received = 0
         self.too_large = False
         self.ended = False
@@ -73,12 +104,45 @@ class Content:
         self.received += len(chunk)
         if self.received > self.limit + len(DATA_END):
             self.too_large = True
-            self._chunks.clear()
-        else:
+            self.close()
+        elif not self.failed:
             self._chunks.append(chunk)
+            if self._make_store is not None and self.received > self._in_memory:
+                self._spool(self._make_store)
+
+    def _spool(self, make_store: Callable[[], Store]) -> None:
+        try:
+            if self._store is None:
+                self._store = make_store()
+            self._store.add(self._chunks)
+        except OSError:
+            self.failed = True
+            self.close()
+        self._chunks.clear()
+
+    @property
+    def spooled(self) -> int:
+        """Octets that wait in the store; 0 where the content is in memory."""
+        return self.received if self._store is not None else 0
+
+    def close(self) -> None:
+        """Throw away what is there."""
+        self._chunks.clear()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def message(self) -> bytes:
-        """The content as the sender wrote it, dots taken away; ends with CRLF, or is empty. Gives it away: once."""
+        """The content as the sender wrote it, dots taken away; ends with CRLF, or is empty. Gives it away: once.
+
+        Raises OSError where the store does not give it back.
+        """
+        if self._store is not None:
+            try:
+                message = self._store.read(self.received - len(DATA_END))
+            finally:
+                self.close()
+            return _unstuffed(message) if self._dotted else message
         excess = len(DATA_END)
         while excess:
             last = self._chunks.pop()
@@ -95,24 +159,30 @@ def _unstuffed(content: bytes) -> bytes:
     return content[content.startswith(b".") :].replace(_DOT, b"\r\n")
 
 
-def stuff(message: bytes) -> bytes:
-    """The form on the wire, without the final `.` line: a dot before each line that begins with one; ends with CRLF."""
-    if _has_dot_line(message):
-        message = message.replace(_DOT, b"\r\n..")
-    if message.startswith(b"."):
-        message = b"." + message
+def stuff(message: bytes) -> list[bytes | memoryview]:
+    """The form on the wire in pieces, without the final `.` line: a dot before each line that begins with one; ends
+    with CRLF. Where nothing is to be stuffed the pieces are views: a big message is not copied."""
+    whole = memoryview(message)
+    pieces: list[bytes | memoryview] = []
+    at = done = 0
+    while at < len(message):  # runs of whole lines
+        cut = message.find(b"\r\n", at + _WINDOW)
+        end = len(message) if cut < 0 else cut + 2
+        if message.startswith(b".", at) or _has_dot_line(message, at, end):
+            run = message[at:end].replace(_DOT, b"\r\n..")
+            pieces += [whole[done:at], b"." + run if run.startswith(b".") else run]
+            done = end
+        at = end
+    pieces.append(whole[done:])
     if message and not message.endswith(b"\r\n"):
-        message += b"\r\n"
-    return message
+        pieces.append(b"\r\n")
+    return [piece for piece in pieces if piece]
 
 
-def _has_dot_line(message: bytes) -> bool:
-    """Whether a line but the first begins with a dot. Windows without any dot are passed over at memchr's speed."""
-    for start in range(0, len(message), _WINDOW):
-        at = message.find(b".", start, start + _WINDOW)
-        if at >= 0 and message.find(_DOT, max(0, at - 2), start + _WINDOW) >= 0:
-            return True
-    return False
+def _has_dot_line(message: bytes, start: int, end: int) -> bool:
+    """Whether a line but the first begins with a dot. A run without any dot is passed over at memchr's speed."""
+    at = message.find(b".", start, end)
+    return at >= 0 and message.find(_DOT, max(start, at - 2), end) >= 0
 
 
 def unclean(message: bytes) -> str:
@@ -124,7 +194,8 @@ def unclean(message: bytes) -> str:
     if b"\0" in message:
         return "NUL in message content"
     decoder = IncrementalNewlineDecoder(None, translate=False)
-    decoder.decode(message.decode("latin-1"), final=True)
+    for at in range(0, len(message), _MANY):  # not a big message at once: the text is a copy
+        decoder.decode(message[at : at + _MANY].decode("latin-1"), final=at + _MANY >= len(message))
     return "" if decoder.newlines in (None, "\r\n") else "bare CR or LF in message content"
 
 

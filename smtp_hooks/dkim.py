@@ -47,6 +47,7 @@ SIGNED = (
 """What RFC 6376, 5.4.1 advises, without what lists and resenders write."""
 
 _FIELD = re.compile(rb"([!-9;-~]+):([^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)")
+_ADDED_LATER = re.compile(rb"^(date|message-id):", re.IGNORECASE | re.MULTILINE)
 _LONGEST_FROM = 2000  # octets of a From field that is looked into; the parser below is not linear
 _MOST_FIELDS = 200  # that one signature names; RFC 5322, 3.6 has each of them once
 _RUN = 128 * 1024  # octets of body that are canonicalised at once; a run ends with a line
@@ -227,13 +228,14 @@ def _signer(value: bytes) -> str:
 def complete(message: bytes, *, now: float, message_id: str | Callable[[], str]) -> bytes:
     """The message, or a header alone, with the Date and Message-ID that it lacks, `message_id` with its angle brackets.
 
-    A later hop adds them otherwise, after the signature. Raises Unsignable.
+    A later hop adds them otherwise, after the signature.
     """
-    names = {field.name for field in _fields(message)[0]}
+    end = 0 if message.startswith(b"\r\n") else message.find(b"\r\n\r\n")
+    present = {name.lower() for name in _ADDED_LATER.findall(message, 0, end if end >= 0 else len(message))}
     added = b""
-    if b"date" not in names:
+    if b"date" not in present:
         added += f"Date: {format_datetime(datetime.fromtimestamp(now, UTC))}\r\n".encode()
-    if b"message-id" not in names:
+    if b"message-id" not in present:
         added += f"Message-ID: {message_id if isinstance(message_id, str) else message_id()}\r\n".encode()
     return added + message
 

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from smtp_hooks import mime, quoted, tags
+from smtp_hooks import quoted, tags
 from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.mime import Addition, Reason, Site, Unsuitable
@@ -34,6 +34,7 @@ from smtp_hooks.numbers import Redactor
 from smtp_hooks.policy import UNTOUCHABLE, Facts, Hide, Invite, Pass, PassReason, Refuse, Sender, decide, refuse_exposed
 from smtp_hooks.policy import Decision as Ruling
 from smtp_hooks.quoted import Quoted
+from smtp_hooks.surgery import Here, Surgery
 from smtp_hooks.tags import Wish
 
 log = logging.getLogger(__name__)
@@ -203,10 +204,17 @@ class Gate:
     """What becomes of a message, whatever way it came in by: SMTP proxy or milter."""
 
     def __init__(
-        self, desk: Desk, *, on_fault: Literal["pass", "tempfail"] = "pass", decide: Callable[..., Ruling] = decide
+        self,
+        desk: Desk,
+        *,
+        on_fault: Literal["pass", "tempfail"] = "pass",
+        decide: Callable[..., Ruling] = decide,
+        surgery: Surgery | None = None,
     ) -> None:
-        """`decide` is the policy; another one serves to see what surgery alone would do."""
+        """`decide` is the policy; another one serves to see what surgery alone would do. `surgery`: where messages
+        are looked into and changed; here where none is given."""
         self._desk = desk
+        self._surgery = surgery or Here()
         self._decide = decide
         self._on_fault = on_fault
 
@@ -242,7 +250,11 @@ class Gate:
         try:
             offeror = await self._desk.offeror(envelope)
             asked = await self._asked(envelope, message, offeror) if offeror is not None else None
-            if asked is None or not isinstance(asked.ruling, Invite) or isinstance(mime.locate(message), Unsuitable):
+            if (
+                asked is None
+                or not isinstance(asked.ruling, Invite)
+                or isinstance(await self._surgery.locate(message), Unsuitable)
+            ):
                 return (envelope,)
             offerees = asked.ruling.offerees
         except Exception:
@@ -267,16 +279,16 @@ class Gate:
         if isinstance(ruling, Refuse):
             return Refused(ruling.reply), Decision(name="refused", reason="policy")
         if isinstance(ruling, Pass) and ruling.reason in UNTOUCHABLE:
-            return _exposed_or(Untouched(), message, offeror, ruling.reason)
+            return await self._exposed_or(Untouched(), message, offeror, ruling.reason)
         case = await self._cleaned(envelope, message, asked.edits, offeror, hop)
         if isinstance(ruling, Pass):
-            return self._without_offer(case, ruling.reason)
+            return await self._without_offer(case, ruling.reason)
         if len(envelope.recipients) > 1:  # one body for all of them, and a coupon is for one
-            return self._without_offer(case, "several-recipients")
+            return await self._without_offer(case, "several-recipients")
         if isinstance(case.site, Unsuitable):
-            return self._without_offer(case, case.site.reason)
+            return await self._without_offer(case, case.site.reason)
         if case.shows_offer and self._desk.facts.once_in_thread:
-            return self._without_offer(case, THREAD_SHOWS_OFFER)
+            return await self._without_offer(case, THREAD_SHOWS_OFFER)
         offeree = asked.known[ruling.offerees[0].address]
         number = tags.callee_for(message, asked.wish, offeree.address) or offeree.number
         return await self._with_offer(case, case.site, replace(offeree, number=number), asked.wish)
@@ -287,7 +299,7 @@ class Gate:
         """The case, its edits made, and links that were made for others than its only recipient made worthless."""
         prefix = self._desk.prefix
         message = apply(came, edits) if edits else came
-        site = mime.locate(message)
+        site = await self._surgery.locate(message)
         case = _Case(envelope=envelope, came=came, message=message, offeror=offeror, hop=hop, site=site)
         if isinstance(site, Unsuitable):
             return replace(case, message=came) if site.reason in _UNSURE_HEADER else case
@@ -302,15 +314,15 @@ class Gate:
         disarmed = quoted.disarm(message, site, prefix, others, eight_bit=hop.eight_bit)
         if isinstance(disarmed, Unsuitable):
             return replace(case, site=disarmed)
-        return replace(case, message=disarmed, site=mime.locate(disarmed), shows_offer=shows_offer)
+        return replace(case, message=disarmed, site=await self._surgery.locate(disarmed), shows_offer=shows_offer)
 
     async def _with_offer(self, case: _Case, site: Site, offeree: Offeree, wish: Wish) -> _Ruled:
         desk = self._desk
         if desk.facts.shadow:
-            return self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
+            return await self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
         opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
         try:  # the message is changed and signed while the offer is being stored
-            verdict, decision = self._spliced(case, site, opening.coupon)
+            verdict, decision = await self._spliced(case, site, opening.coupon)
             await asyncio.shield(opening.durable)
         except BaseException:
             await self._take_back(opening)
@@ -327,24 +339,24 @@ class Gate:
             return  # there is nothing to take back
         await self.withdraw(opening.coupon)
 
-    def _spliced(self, case: _Case, site: Site, coupon: Coupon) -> _Ruled:
+    async def _spliced(self, case: _Case, site: Site, coupon: Coupon) -> _Ruled:
         desk, offeror = self._desk, case.offeror
         addition = desk.addition(offeror, coupon)
-        spliced = mime.splice(case.message, site, addition, redactor=offeror.redactor, eight_bit=case.hop.eight_bit)
+        spliced = await self._surgery.splice(case.message, site, addition, offeror.redactor, case.hop.eight_bit)
         if isinstance(spliced, Unsuitable):
-            return self._without_offer(case, spliced.reason)
+            return await self._without_offer(case, spliced.reason)
         if spliced.remaining and _must_hide(offeror):
             return _exposed(spliced.remaining)
         try:
             finished = desk.finish(spliced.pieces, case.envelope.reverse_path)
         except Unsignable as error:
             log.info("message cannot be signed, so it is not changed: %s", error)
-            return _exposed_or(Untouched(), case.came, offeror, "unsignable")
+            return await self._exposed_or(Untouched(), case.came, offeror, "unsignable")
         if not case.hop.takes(finished, case.came):
-            return self._without_offer(case, "too-large-with-offer")
+            return await self._without_offer(case, "too-large-with-offer")
         return Changed(message=finished, coupon=coupon), Decision(name="offered", offer_id=coupon.offer_id)
 
-    def _without_offer(self, case: _Case, reason: str) -> _Ruled:
+    async def _without_offer(self, case: _Case, reason: str) -> _Ruled:
         """The message goes as it came, or cleaned where there was something to clean."""
         verdict: Verdict = Untouched()
         if case.message is not case.came:
@@ -353,20 +365,19 @@ class Gate:
                 verdict = Changed(message=finished) if case.hop.takes(finished, case.came) else verdict
             except Unsignable as error:
                 log.info("message cannot be signed, so it is not changed: %s", error)
-        return _exposed_or(verdict, case.message, case.offeror, reason)
+        return await self._exposed_or(verdict, case.message, case.offeror, reason)
+
+    async def _exposed_or(self, verdict: Verdict, message: bytes, offeror: Offeror, reason: str) -> _Ruled:
+        """`verdict`, unless the message shows a number that must be hidden."""
+        if _must_hide(offeror) and offeror.redactor is not None:
+            showing = await self._surgery.exposed(message, offeror.redactor)
+            if showing:
+                return _exposed(showing)
+        return verdict, _passed(reason)
 
 
 def _passed(reason: str) -> Decision:
     return Decision(name="passed", reason=str(reason))
-
-
-def _exposed_or(verdict: Verdict, message: bytes, offeror: Offeror, reason: str) -> _Ruled:
-    """`verdict`, unless the message shows a number that must be hidden."""
-    if _must_hide(offeror) and offeror.redactor is not None:
-        showing = mime.exposed(message, offeror.redactor)
-        if showing:
-            return _exposed(showing)
-    return verdict, _passed(reason)
 
 
 def _exposed(where: tuple[str, ...]) -> _Ruled:

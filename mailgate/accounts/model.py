@@ -40,7 +40,7 @@ class Account:
     """An offeror's contract with the service. `destinations[0]` is the default one.
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
-    and whatever else the account wants hidden.
+    and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
     """
 
     account_id: str
@@ -51,6 +51,7 @@ class Account:
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
+    do_not_disturb: bool = False
     created_at: float = 0.0
 
     @property

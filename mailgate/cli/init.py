@@ -78,6 +78,7 @@ def init(
             web_listen=web_listen,
             ami=ami,
             trunk=trunk,
+            notices_from=f"calls@{domain}",
             dkim_keys=[{"domain": domain, "selector": selector, "key_file": key_file}],
         )
     )

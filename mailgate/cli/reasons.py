@@ -57,6 +57,7 @@ REASONS: dict[str, str] = {
     Reason.TOO_DEEP: "its parts are nested too deeply",
     Reason.TOO_MANY_PARTS: "it has too many parts",
     Reason.TOO_BIG: "its text or header is too big to be changed",
+    Reason.TOO_COSTLY: "looking into it took longer or more memory than one message may take",
 }
 
 

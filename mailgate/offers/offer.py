@@ -10,6 +10,7 @@ Rules, which hold for every caller:
 - What Asterisk says may come late or with gaps (the gateway was down): an event may skip states forward, never back.
 - A use is a connected call, not a click. Validity, uses and attempts are checked each by itself.
 - What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
+- To decline ends nothing: who holds the offer may still accept it while it lives. An answer in words changes no state.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Outcome, Ringing
 from mailgate.errors import MailgateError
+from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify, NotMe, Redirected, Replied
 
 
 class State(Enum):
     """Where an offer stands. The value is what the store and the API show."""
 
     OPEN = "open"
+    DECLINED = "declined"  # not wanted; may be accepted all the same while it lives
     PLACING = "placing"  # accepted and committed; Asterisk is being asked
     OFFEREE_RINGING = "offeree-ringing"
     OFFEREE_ASKED = "offeree-asked"  # leg 1 has answered and is asked to press 1
@@ -37,7 +40,11 @@ class State(Enum):
     EXHAUSTED = "exhausted"  # no attempt left
     REVOKED = "revoked"
     EXPIRED = "expired"
+    SUPPRESSED = "suppressed"  # whoever reads the mailbox wants no offers there
 
+
+WAITING = frozenset({State.OPEN, State.DECLINED})
+"""States in which the offer may be accepted while its time is not over."""
 
 IN_CALL = frozenset(
     {
@@ -52,8 +59,11 @@ IN_CALL = frozenset(
 )
 """States with an attempt under way."""
 
-ENDED = frozenset({State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED})
+ENDED = frozenset({State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED})
 """States that nothing leads out of."""
+
+WITHDRAWN = frozenset({State.REVOKED, State.SUPPRESSED})
+"""Ends that somebody asked for: a call that is not yet a conversation is hung up for them."""
 
 
 class IllegalTransition(MailgateError):
@@ -67,7 +77,7 @@ class IllegalTransition(MailgateError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What was agreed when the offer was made; it does not change."""
+    """What was agreed when the offer was made; only the offeror changes it, by Redirected."""
 
     account_id: str
     offeror_name: str
@@ -109,6 +119,7 @@ class Offer:
     attempts_left: int = 10
     attempt: Attempt | None = None
     closing: State | None = None
+    replies: int = 0
 
 
 # --- events ---------------------------------------------------------------------------------------------------
@@ -139,13 +150,17 @@ class Expired:
     """The offer's time is over."""
 
 
-Event = Accepted | AnswerLost | CallEvent | Revoked | Expired
+Event = Accepted | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
 
 
 class Name(Enum):
     """The events' names, as TRANSITIONS and the history use them."""
 
     ACCEPTED = "accepted"
+    DECLINED = "declined"
+    REPLIED = "replied"
+    NOT_ME = "not-me"
+    REDIRECTED = "redirected"
     OFFEREE_RINGS = "offeree-rings"
     OFFEREE_ANSWERED = "offeree-answered"
     OFFEREE_CONFIRMED = "offeree-confirmed"
@@ -164,6 +179,14 @@ def name_of(event: Event) -> Name:
     match event:
         case Accepted():
             return Name.ACCEPTED
+        case Declined():
+            return Name.DECLINED
+        case Replied():
+            return Name.REPLIED
+        case NotMe():
+            return Name.NOT_ME
+        case Redirected():
+            return Name.REDIRECTED
         case Ringing(leg=leg):
             return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
         case Answered(leg=leg):
@@ -208,7 +231,7 @@ class Suppress:
     channel: Channel = field(repr=False)
 
 
-Effect = PlaceCall | HangUp | Suppress
+Effect = PlaceCall | HangUp | Suppress | Notify
 
 
 # --- the table ------------------------------------------------------------------------------------------------
@@ -222,15 +245,26 @@ class Rule(Enum):
     AFTER_CALL = "open again, or ended where nothing is left or something has ended it meanwhile"
 
 
-AFTER_CALL_TARGETS = (State.OPEN, State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED)
+AFTER_CALL_TARGETS = (State.OPEN, State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED)
 """What Rule.AFTER_CALL can lead to."""
 
 _S, _N, _R = State, Name, Rule
 
 TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OPEN, _N.ACCEPTED): _S.PLACING,
+    (_S.OPEN, _N.DECLINED): _S.DECLINED,
+    (_S.OPEN, _N.REPLIED): _R.STAY,
+    (_S.OPEN, _N.REDIRECTED): _R.STAY,
+    (_S.OPEN, _N.NOT_ME): _S.SUPPRESSED,
     (_S.OPEN, _N.REVOKED): _S.REVOKED,
     (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
+    #
+    (_S.DECLINED, _N.ACCEPTED): _S.PLACING,
+    (_S.DECLINED, _N.REPLIED): _R.STAY,
+    (_S.DECLINED, _N.REDIRECTED): _R.STAY,
+    (_S.DECLINED, _N.NOT_ME): _S.SUPPRESSED,
+    (_S.DECLINED, _N.REVOKED): _S.REVOKED,
+    (_S.DECLINED, _N.EXPIRED): _S.EXPIRED,
     #
     (_S.PLACING, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
     (_S.PLACING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
@@ -241,6 +275,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.PLACING, _N.BRIDGED): _S.CONNECTED,
     (_S.PLACING, _N.CALL_ENDED): _R.AFTER_CALL,
     (_S.PLACING, _N.ANSWER_LOST): _S.UNSETTLED,
+    (_S.PLACING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.PLACING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.PLACING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
@@ -251,6 +286,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OFFEREE_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
     (_S.OFFEREE_RINGING, _N.BRIDGED): _S.CONNECTED,
     (_S.OFFEREE_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.OFFEREE_RINGING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.OFFEREE_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.OFFEREE_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
@@ -260,6 +296,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OFFEREE_ASKED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
     (_S.OFFEREE_ASKED, _N.BRIDGED): _S.CONNECTED,
     (_S.OFFEREE_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.OFFEREE_ASKED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.OFFEREE_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.OFFEREE_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
@@ -268,16 +305,19 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.DESTINATION_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
     (_S.DESTINATION_RINGING, _N.BRIDGED): _S.CONNECTED,
     (_S.DESTINATION_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.DESTINATION_RINGING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.DESTINATION_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.DESTINATION_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
     (_S.DESTINATION_ASKED, _N.DESTINATION_CONFIRMED): _R.STAY,
     (_S.DESTINATION_ASKED, _N.BRIDGED): _S.CONNECTED,
     (_S.DESTINATION_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.DESTINATION_ASKED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.DESTINATION_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.DESTINATION_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
     (_S.CONNECTED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.CONNECTED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.CONNECTED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.CONNECTED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
     #
@@ -289,6 +329,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.UNSETTLED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
     (_S.UNSETTLED, _N.BRIDGED): _S.CONNECTED,
     (_S.UNSETTLED, _N.CALL_ENDED): _R.AFTER_CALL,
+    (_S.UNSETTLED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
     (_S.UNSETTLED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
     (_S.UNSETTLED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
 }
@@ -309,8 +350,7 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
     effects: tuple[Effect, ...] = ()
     match event:
         case Accepted():
-            if now >= offer.expires_at:
-                raise IllegalTransition(offer.state, name, "the offer's time is over")
+            _in_time(offer, name, now)
             attempt = Attempt(
                 attempt_id=event.attempt_id,
                 ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
@@ -319,6 +359,20 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
             )
             changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1)
             effects = (PlaceCall(attempt_id=event.attempt_id),)
+        case Declined():
+            _in_time(offer, name, now)
+            changed, effects = offer, (Notify(news=News.DECLINED, reason=event.reason, text=event.text),)
+        case Replied():
+            _in_time(offer, name, now)
+            if offer.replies >= MOST_REPLIES:
+                raise IllegalTransition(offer.state, name, "there have been enough answers")
+            changed, effects = replace(offer, replies=offer.replies + 1), (Notify(news=News.REPLIED, text=event.text),)
+        case Redirected():
+            _in_time(offer, name, now)
+            terms = replace(offer.terms, destination_name=event.destination_name, destination=event.destination)
+            changed = replace(offer, terms=terms)
+        case NotMe():
+            changed, effects = _closing(offer, State.SUPPRESSED, hang_up=offer.state is not State.CONNECTED)
         case Revoked():
             changed, effects = _closing(offer, State.REVOKED, hang_up=offer.state is not State.CONNECTED)
         case Expired():
@@ -332,11 +386,16 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
     return replace(changed, state=state, closing=closing, version=offer.version + 1), effects
 
 
+def _in_time(offer: Offer, name: Name, now: float) -> None:
+    if now >= offer.expires_at:
+        raise IllegalTransition(offer.state, name, "the offer's time is over")
+
+
 def _closing(offer: Offer, state: State, *, hang_up: bool) -> tuple[Offer, tuple[Effect, ...]]:
     if offer.state not in IN_CALL or offer.attempt is None:
         return offer, ()
-    # a revocation outlasts an expiry: it is what the offeror said
-    closing = offer.closing if offer.closing is State.REVOKED else state
+    # what somebody said outlasts an expiry, and whoever spoke first is heard
+    closing = offer.closing if offer.closing in WITHDRAWN else state
     return replace(offer, closing=closing), (HangUp(attempt_id=offer.attempt.attempt_id),) if hang_up else ()
 
 
@@ -360,11 +419,13 @@ def _told_by_asterisk(
 
 def _call_over(offer: Offer, attempt: Attempt, event: Ended, now: float) -> tuple[Offer, tuple[Effect, ...]]:
     outcome = event.outcome
-    if offer.closing is State.REVOKED and offer.state is not State.CONNECTED and outcome is not Outcome.COMPLETED:
+    if offer.closing in WITHDRAWN and offer.state is not State.CONNECTED and outcome is not Outcome.COMPLETED:
         outcome = Outcome.REVOKED
     used = outcome is Outcome.COMPLETED
     ended = replace(attempt, ended_at=now, outcome=outcome, cause=event.cause, bridged_s=event.bridged_s)
     effects: tuple[Effect, ...] = (Suppress(channel=attempt.leg1),) if outcome is Outcome.NOT_ME else ()
+    if outcome in MISSED:
+        effects = (Notify(news=News.MISSED, outcome=outcome),)
     return replace(offer, attempt=ended, uses_left=offer.uses_left - used), effects
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +23,12 @@ from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Outcome
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers import offer as machine
+from mailgate.offers.answer import Notify
+from mailgate.offers.answers import Answers, record
 from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.offer import (
     IN_CALL,
+    WITHDRAWN,
     Accepted,
     AnswerLost,
     Effect,
@@ -41,6 +45,7 @@ from mailgate.offers.offer import (
 )
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
+from mailgate.store import accounts
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Rows, Store
 from mailgate.store.seal import Sealer
@@ -80,7 +85,7 @@ class Opened:
 
 class Offers:
     """All offers of a gateway, whose own number in E.164 is called by nobody. `prepare` turns a committed attempt
-    into the order that Asterisk is given."""
+    into the order that Asterisk is given. `answers` takes what offerees say that is no call."""
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class Offers:
         prepare: Callable[[Offer], Awaitable[CallOrder]],
         now: Callable[[], float],
         new_id: Callable[[], str],
+        new_code: Callable[[], str] = lambda: f"{secrets.randbelow(1_000_000):06}",
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -108,6 +114,9 @@ class Offers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
         self._foreign = 0
+        self.answers = Answers(
+            store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
+        )
 
     # --- making and finding -----------------------------------------------------------------------------------
 
@@ -158,10 +167,12 @@ class Offers:
     async def accept(self, token: str, leg1: Channel) -> View:
         """Begin the call now; the view says how it stands once that is committed.
 
-        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`), or
-        IllegalTransition where the offer cannot be accepted in the state it is in.
+        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`),
+        or IllegalTransition where the offer cannot be accepted in the state it is in.
         """
         offer = self._find(token)
+        if self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
+            raise CallRefused("do-not-disturb", "the offeror takes no calls just now")
         for channel in offer.terms.destination:
             check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
@@ -229,7 +240,7 @@ class Offers:
             if changed is not None:
                 self._watchers.publish(view(changed, self._now()))
         for offer in self._in_states(IN_CALL):
-            if offer.closing is State.REVOKED and offer.state is not State.CONNECTED and offer.attempt:
+            if offer.closing in WITHDRAWN and offer.state is not State.CONNECTED and offer.attempt:
                 await self._hang_up(offer.attempt.attempt_id)
 
     # --- persist, then act ------------------------------------------------------------------------------------
@@ -263,7 +274,10 @@ class Offers:
             raise UnknownOffer(f"there is no offer {offer_id}")
         changed, effects = machine.step(seen, event, now)
         name = machine.name_of(event).value
-        return (changed, effects) if rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now) else None
+        if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):
+            return None
+        record(rows, self._sealer, changed, event, effects, now)
+        return changed, effects
 
     async def _begin(self, offer: Offer, effect: Effect) -> None:
         match effect:
@@ -277,6 +291,8 @@ class Offers:
                 await self._store.transact(
                     lambda rows: rows_of.suppress(rows, self._sealer, channel, now=now, reason="not-me")
                 )
+            case Notify():
+                pass  # written down with the step; mailgate.offers.post takes it from there
             case _:
                 assert_never(effect)
 
@@ -308,7 +324,7 @@ class Offers:
                 log.debug("%s", error, extra={"attempt": attempt_id})
             return
         after = self._by_id(offer.offer_id)
-        if after is not None and after.closing is State.REVOKED:  # taken back while the order was under way
+        if after is not None and after.closing in WITHDRAWN:  # taken back while the order was under way
             await self._hang_up(attempt_id)
 
     async def _hang_up(self, attempt_id: str) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailgate.calls.model import Kind, Outcome
-from mailgate.offers.offer import IN_CALL, Offer, State
+from mailgate.offers.answer import MOST_REPLIES
+from mailgate.offers.offer import IN_CALL, WAITING, Offer, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """An offer without any number or address. Times are UNIX seconds, None where it has not come to that.
 
-    `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now.
+    `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
+    `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
     """
 
     offer_id: str
@@ -25,6 +27,9 @@ class View:
     may_accept: bool
     in_call: bool
     attempts: int
+    may_decline: bool = False
+    may_reply: bool = False
+    replies: int = 0
     leg1_kind: Kind | None = None
     outcome: Outcome | None = None
     started_at: float | None = None
@@ -36,7 +41,8 @@ class View:
 
 def view(offer: Offer, now: float) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
-    overdue = offer.state is State.OPEN and now >= offer.expires_at
+    waiting = offer.state in WAITING
+    overdue = waiting and now >= offer.expires_at
     attempt = offer.attempt
     return View(
         offer_id=offer.offer_id,
@@ -46,7 +52,10 @@ def view(offer: Offer, now: float) -> View:
         destination_name=offer.terms.destination_name,
         language=offer.terms.language,
         expires_at=offer.expires_at,
-        may_accept=offer.state is State.OPEN and not overdue,
+        may_accept=waiting and not overdue,
+        may_decline=offer.state is State.OPEN and not overdue,
+        may_reply=waiting and not overdue and offer.replies < MOST_REPLIES,
+        replies=offer.replies,
         in_call=offer.state in IN_CALL,
         attempts=attempt.ordinal if attempt else 0,
         leg1_kind=attempt.leg1.kind if attempt else None,

@@ -44,6 +44,15 @@ def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
     return None if row is None else _account(rows, sealer, row)
 
 
+def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
+    """While it is on, nobody is put through to the account's destinations."""
+    rows.run("set_do_not_disturb", account_id=account_id, on=int(on))
+
+
+def do_not_disturb(rows: Rows, account_id: str) -> bool:
+    return rows.one("do_not_disturb", account_id=account_id) is not None
+
+
 def everyone(rows: Rows, sealer: Sealer) -> list[Account]:
     return [_account(rows, sealer, row) for row in rows.all("all_accounts")]
 
@@ -118,6 +127,7 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "do_not_disturb": int(account.do_not_disturb),
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
 
@@ -160,5 +170,6 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         mode=Mode(row["mode"]),
         hide=Hide(row["hide"]),
         language=row["language"],
+        do_not_disturb=bool(row["do_not_disturb"]),
         created_at=row["created_at"],
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailgate.calls.model import Channel, Outcome
+from mailgate.offers.answer import Reason
 from mailgate.offers.offer import Attempt, Offer, State, Terms
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
@@ -31,6 +32,16 @@ class Entry:
     attempt_id: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an offeree said instead of calling. `event` is `declined` or `replied`."""
+
+    at: float
+    event: str
+    reason: Reason | None
+    text: str = field(repr=False)
+
+
 def insert(rows: Rows, sealer: Sealer, offers: Sequence[tuple[Offer, Coupon]]) -> None:
     """New offers, each with its coupon."""
     rows.run_many("insert_offer", [_columns(sealer, offer, coupon) for offer, coupon in offers])
@@ -49,9 +60,17 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
         uses_left=changed.uses_left,
         attempts_left=changed.attempts_left,
         attempt_id=attempt.attempt_id if attempt else None,
+        replies=changed.replies,
     )
     if done != 1:
         return False
+    if changed.terms != seen.terms:
+        rows.run(
+            "redirect_offer",
+            offer_id=seen.offer_id,
+            destination_name=changed.terms.destination_name,
+            destination=_sealed_destination(sealer, changed),
+        )
     if attempt is not None and attempt != seen.attempt:
         _put_attempt(rows, sealer, seen.offer_id, attempt)
     rows.run(
@@ -125,8 +144,50 @@ def suppressed(rows: Rows, sealer: Sealer, channel: Channel) -> bool:
 
 
 def suppress_address(rows: Rows, sealer: Sealer, address: str, *, now: float, reason: str) -> None:
-    """Nobody there is offered a call by mail any more."""
-    rows.run("put_suppression", digest=sealer.digest(f"mailto:{address.lower()}"), since=now, reason=reason)
+    """Nobody is sent an offer at this address any more, whichever account writes."""
+    rows.run("put_suppression", digest=_address_digest(sealer, address), since=now, reason=reason)
+
+
+def suppressed_address(rows: Rows, sealer: Sealer, address: str) -> bool:
+    """Whether whoever reads that mailbox wants no offers there."""
+    return rows.one("suppression", digest=_address_digest(sealer, address)) is not None
+
+
+def put_answer(
+    rows: Rows, sealer: Sealer, offer: Offer, *, event: str, reason: Reason | None, text: str, at: float
+) -> None:
+    """What the offeree said in the step that led to this version of the offer."""
+    rows.run(
+        "insert_answer",
+        offer_id=offer.offer_id,
+        version=offer.version,
+        at=at,
+        event=event,
+        reason=reason.value if reason else None,
+        text=sealer.seal(text, f"answers {offer.offer_id} {offer.version}"),
+    )
+
+
+def answers(rows: Rows, sealer: Sealer, offer_id: str) -> list[Answer]:
+    """What the offeree said, the earliest first."""
+    return [
+        Answer(
+            at=row["at"],
+            event=row["event"],
+            reason=Reason(row["reason"]) if row["reason"] else None,
+            text=sealer.open(row["text"], f"answers {offer_id} {row['version']}"),
+        )
+        for row in rows.all("answers_of", offer_id=offer_id)
+    ]
+
+
+def _address_digest(sealer: Sealer, address: str) -> bytes:
+    # local parts are told apart by case in theory only (RFC 5321, 2.4); whoever said no means all of them
+    return sealer.digest(f"mailto:{address.strip().lower()}")
+
+
+def _sealed_destination(sealer: Sealer, offer: Offer) -> bytes:
+    return sealer.seal(json.dumps([c.uri for c in offer.terms.destination]), f"offers {offer.offer_id}")
 
 
 def lift(rows: Rows, sealer: Sealer, uri: str) -> bool:
@@ -150,7 +211,7 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "attempts_left": offer.attempts_left,
         "offeror_name": terms.offeror_name,
         "destination_name": terms.destination_name,
-        "destination": sealer.seal(json.dumps([c.uri for c in terms.destination]), f"offers {offer.offer_id}"),
+        "destination": _sealed_destination(sealer, offer),
         "offeree_address": terms.offeree_address,
         "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
@@ -205,6 +266,7 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempts_left=row["attempts_left"],
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
+        replies=row["replies"],
     )
 
 

@@ -1,12 +1,13 @@
 -- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
 
 -- name: insert_account
-INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, created_at)
-VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :created_at);
+INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, created_at)
+VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :created_at);
 
 -- name: update_account
 UPDATE accounts
-SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers
+SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
+    do_not_disturb = :do_not_disturb
 WHERE account_id = :account_id;
 
 -- name: insert_address
@@ -88,7 +89,7 @@ VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :ver
 -- Compare and set: no row is changed where another step came first.
 UPDATE offers
 SET state = :state, version = :version, closing = :closing, uses_left = :uses_left,
-    attempts_left = :attempts_left, attempt_id = :attempt_id
+    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies
 WHERE offer_id = :offer_id AND version = :seen_version;
 
 -- name: delete_untouched_offer
@@ -107,7 +108,7 @@ SELECT offers.* FROM offers JOIN attempts USING (offer_id) WHERE attempts.attemp
 SELECT * FROM offers WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at;
 
 -- name: offers_overdue
-SELECT * FROM offers WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :most;
+SELECT * FROM offers WHERE state IN ('open', 'declined') AND expires_at <= :now ORDER BY expires_at LIMIT :most;
 
 -- name: recent_offers
 SELECT * FROM offers
@@ -143,6 +144,90 @@ DELETE FROM suppressions WHERE digest = :digest;
 
 -- name: suppression
 SELECT since, reason FROM suppressions WHERE digest = :digest;
+
+-- name: redirect_offer
+UPDATE offers SET destination_name = :destination_name, destination = :destination WHERE offer_id = :offer_id;
+
+-- name: set_do_not_disturb
+UPDATE accounts SET do_not_disturb = :on WHERE account_id = :account_id;
+
+-- name: do_not_disturb
+SELECT 1 FROM accounts WHERE account_id = :account_id AND do_not_disturb;
+
+-- name: insert_answer
+INSERT INTO answers (offer_id, version, at, event, reason, text)
+VALUES (:offer_id, :version, :at, :event, :reason, :text);
+
+-- name: answers_of
+SELECT * FROM answers WHERE offer_id = :offer_id ORDER BY version;
+
+-- name: put_code
+-- A new code takes the place of the earlier one; `asked` counts them.
+INSERT INTO codes (offer_id, digest, expires_at, tries_left, asked, asked_at)
+VALUES (:offer_id, :digest, :expires_at, :tries_left, 1, :now)
+ON CONFLICT (offer_id) DO UPDATE
+SET digest = excluded.digest, expires_at = excluded.expires_at, tries_left = excluded.tries_left,
+    asked = codes.asked + 1, asked_at = excluded.asked_at;
+
+-- name: code_of
+SELECT * FROM codes WHERE offer_id = :offer_id;
+
+-- name: try_code
+UPDATE codes SET tries_left = tries_left - 1 WHERE offer_id = :offer_id AND tries_left > 0 AND expires_at > :now;
+
+-- name: spend_code
+UPDATE codes SET tries_left = 0 WHERE offer_id = :offer_id;
+
+-- name: put_notice
+INSERT INTO outbox (notice_id, kind, language, content, created_at, expires_at, due_at, tries, state)
+VALUES (:notice_id, :kind, :language, :content, :created_at, :expires_at, :created_at, 0, 'waiting')
+ON CONFLICT (notice_id) DO NOTHING;
+
+-- name: notices_due
+SELECT * FROM outbox WHERE state = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :most;
+
+-- name: finish_notice
+UPDATE outbox SET state = :state, content = x'', tries = tries + 1 WHERE notice_id = :notice_id;
+
+-- name: delay_notice
+UPDATE outbox SET due_at = :due_at, tries = tries + 1 WHERE notice_id = :notice_id;
+
+-- name: purge_notices
+DELETE FROM outbox WHERE state <> 'waiting' AND created_at < :before;
+
+-- name: put_sign_in
+INSERT INTO sign_ins (digest, account_id, proof, tries_left, created_at, expires_at)
+VALUES (:digest, :account_id, :proof, :tries_left, :now, :expires_at);
+
+-- name: sign_ins_since
+SELECT count(*) AS count, max(created_at) AS latest FROM sign_ins WHERE account_id = :account_id AND created_at > :since;
+
+-- name: sign_in
+SELECT * FROM sign_ins WHERE digest = :digest AND expires_at > :now AND tries_left > 0;
+
+-- name: try_sign_in
+UPDATE sign_ins SET tries_left = tries_left - 1 WHERE digest = :digest;
+
+-- name: spend_sign_in
+UPDATE sign_ins SET tries_left = 0 WHERE digest = :digest;
+
+-- name: purge_sign_ins
+DELETE FROM sign_ins WHERE created_at < :before;
+
+-- name: put_session
+INSERT INTO sessions (digest, account_id, created_at, expires_at) VALUES (:digest, :account_id, :now, :expires_at);
+
+-- name: session
+SELECT account_id FROM sessions WHERE digest = :digest AND expires_at > :now;
+
+-- name: delete_session
+DELETE FROM sessions WHERE digest = :digest;
+
+-- name: purge_sessions
+DELETE FROM sessions WHERE expires_at < :now;
+
+-- name: notice_by_id
+SELECT * FROM outbox WHERE notice_id = :notice_id;
 
 -- name: insert_delivery_note
 INSERT INTO delivery_notes (key, recipient, at) VALUES (:key, :recipient, :at);

@@ -115,6 +115,76 @@ def suppressions(db: Database) -> None:
 
 
 @MIGRATIONS()
+def answers(db: Database) -> None:
+    db.table("offers").add_column("replies", int, not_null_default=0)
+    db.table("accounts").add_column("do_not_disturb", int, not_null_default=0)
+    db.table("answers").create(
+        {"offer_id": str, "version": int, "at": float, "event": str, "reason": str, "text": bytes},
+        pk=("offer_id", "version"),
+        not_null={"at", "event", "text"},
+        strict=True,
+    )
+    db.table("codes").create(
+        {
+            "offer_id": str,
+            "digest": bytes,
+            "expires_at": float,
+            "tries_left": int,
+            "asked": int,
+            "asked_at": float,
+        },
+        pk="offer_id",
+        not_null={"digest", "expires_at", "tries_left", "asked", "asked_at"},
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def outbox(db: Database) -> None:
+    db.table("outbox").create(
+        {
+            "notice_id": str,
+            "kind": str,
+            "language": str,
+            "content": bytes,
+            "created_at": float,
+            "expires_at": float,
+            "due_at": float,
+            "tries": int,
+            "state": str,
+        },
+        pk="notice_id",
+        not_null={"kind", "language", "content", "created_at", "expires_at", "due_at", "tries", "state"},
+        strict=True,
+    )
+    db.table("outbox").create_index(["state", "due_at"])
+
+
+@MIGRATIONS()
+def sign_ins(db: Database) -> None:
+    db.table("sign_ins").create(
+        {
+            "digest": bytes,
+            "account_id": str,
+            "proof": bytes,
+            "tries_left": int,
+            "created_at": float,
+            "expires_at": float,
+        },
+        pk="digest",
+        not_null={"account_id", "proof", "tries_left", "created_at", "expires_at"},
+        strict=True,
+    )
+    db.table("sign_ins").create_index(["account_id", "created_at"])
+    db.table("sessions").create(
+        {"digest": bytes, "account_id": str, "created_at": float, "expires_at": float},
+        pk="digest",
+        not_null={"account_id", "created_at", "expires_at"},
+        strict=True,
+    )
+
+
+@MIGRATIONS()
 def delivery_notes(db: Database) -> None:
     """What was delivered where a client was told to try the whole message again (see smtp_hooks/split.py)."""
     db.table("delivery_notes").create(

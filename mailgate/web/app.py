@@ -3,13 +3,15 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
+    …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
+    …    /my: the offeror's own pages, see mailgate.web.my
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
 A press makes a call only with a page nonce (the page was looked at, lately) and a number, which no page holds. What
 comes too late (a second press, another tab, a reloaded POST) leads to the page, which shows the true state.
 
 Answers: 404 for a text that we never made, 410 for an offer that has ended, 403 for a press without the page's
-nonce, 422 for a number that cannot be called, 413 for a body over 8 KiB; each a page in the reader's language.
+nonce, 422 for a number that cannot be called, 413 for a body over 16 KiB; each a page in the reader's language.
 """
 
 from __future__ import annotations
@@ -30,11 +32,14 @@ from starlette.routing import Route
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
 from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.view import View
+from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
 from mailgate.web.live import Streams
+from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.request import TooLarge, read_form
@@ -54,14 +59,19 @@ def create_app(
     offers: Offers,
     dial: Dial,
     *,
+    own: Own | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
-    `app.state.streams.close()` ends all live streams."""
+    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
+    counters in Prometheus's text format.
+
+    `app.state.streams.close()` ends all live streams.
+    """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
     pages = Pages(settings, nonces, now)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
+    beside = AnswerPages(offers.answers, pages, nonces, accept.front())
 
     icon_body = files("templates").joinpath("icons", "call.png").read_bytes()
 
@@ -91,6 +101,8 @@ def create_app(
             Route("/a/{token}/call", accept.press, methods=["POST"]),
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
+            *beside.routes(),
+            *(MyPages(settings, own, pages).routes() if own else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
@@ -117,6 +129,17 @@ class _AcceptPage:
         self._nonces = nonces
         self._accepting: set[str] = set()
         self.streams = Streams()
+
+    def front(self) -> Front:
+        """What the routes beside the call need of this page."""
+        return Front(
+            look=self._look,
+            reader=self._reader,
+            page=self._page,
+            to_page=self._to_page,
+            worthless=self._worthless,
+            too_large=lambda request: self.plain("too_large", 413, request.headers),
+        )
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -180,6 +203,8 @@ class _AcceptPage:
             await self._offers.accept(token, self._channel(fields, form))
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
+            if error.reason == "do-not-disturb":  # nothing is wrong with what was typed
+                return self._page(token, view, reader, 409, form=form.noticing("do_not_disturb"))
             wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
             return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
         except UnknownOffer:

@@ -1,6 +1,7 @@
 """The page nonce: ties a POST to a page that was looked at, lately, and to one attempt. Pure.
 
-A nonce is signed text that names how many attempts the offer had when the page was shown; the coupon's fingerprint
+A nonce is signed text that names how many attempts the offer had when the page was shown (for the other answers: how
+many of these); the coupon's fingerprint
 goes into the signature as salt. So it is good for this coupon only, for a while, and until the next attempt begins:
 a second press, a reloaded POST or a restored tab cannot begin another call, however fast the first one failed.
 It is no secret and no permission: what a call needs beside it is a number, which no page holds.
@@ -50,11 +51,11 @@ class Nonces:
         self._now = now
         self._secrets = [key.derive("page nonce") for key in ring.keys]
 
-    def make(self, token: str, attempts: int) -> str:
+    def make(self, token: str, attempts: int | str) -> str:
         """The nonce of a page that is being shown; `token` is authentic."""
         return self._signer(token).sign(str(attempts)).decode()
 
-    def check(self, text: str, token: str, attempts: int) -> Verdict:
+    def check(self, text: str, token: str, attempts: int | str) -> Verdict:
         """What `text` is worth for this coupon, whose offer has had this many attempts."""
         if not text:
             return Verdict.MISSING

@@ -14,10 +14,11 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mailgate.offers.answer import Reason
 from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
 from mailgate.web.nonce import Nonces
@@ -28,6 +29,7 @@ from mailgate.web.texts import Texts
 
 _KEPT = 256
 """Rendered pieces that are kept, by language and country; 15 kB each at the most."""
+_REASONS = tuple(reason.value for reason in Reason)
 _LONGEST_HEADER = 200
 """Characters of Accept-Language that are looked at."""
 
@@ -37,6 +39,7 @@ class Form:
     """What stands in the form: what was typed, in which country, and what was wrong with it.
 
     `wrong` names the field that `refusal` (a text under `refused.`) is about; `notice` is a text under `notice.`.
+    `answer` is `decline` or `reply` where that form was sent: with `reason` and the words `said`.
     """
 
     region: str
@@ -45,6 +48,10 @@ class Form:
     wrong: str = ""
     refusal: str = ""
     notice: str = ""
+    answer: str = ""
+    reason: str = ""
+    said: str = ""
+    answer_notice: str = ""
 
     def noticing(self, notice: str) -> Form:
         return replace(self, notice=notice)
@@ -59,6 +66,24 @@ class Reader:
 
     texts: Texts
     region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Never:
+    """What the page about "never again" shows: the first step, the second (`sent`), or that it is `done`.
+
+    `wrong` is `address`, `code` or `again` (the page is too old, or not ours).
+    """
+
+    address: str = ""
+    sent: bool = False
+    done: bool = False
+    wrong: str = ""
+
+
+def answer_mark(view: View) -> str:
+    """What the nonces of the answers' forms name: a text pressed twice is taken once."""
+    return f"answer {view.replies}"
 
 
 class Pages:
@@ -86,9 +111,11 @@ class Pages:
             name: f"{settings.base_path}/static/{hashed}" for name, hashed in self.assets.names.items()
         }
         environment.globals["organisation"] = settings.organisation
+        self._environment = environment
         self._offer = environment.get_template("offer.html")
         self._panel = environment.get_template("panel.html")
         self._plain = environment.get_template("plain.html")
+        self._never = environment.get_template("never.html")
         self._countries = lru_cache(maxsize=_KEPT)(self._countries_of)
         self._names = lru_cache(maxsize=_KEPT)(countries.names)
         self._dates = lru_cache(maxsize=4 * _KEPT)(self._date_of)
@@ -107,7 +134,7 @@ class Pages:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
-        if form is None and story.phase == "offer":
+        if form is None and story.phase == "offer" and story.may_decline and story.may_reply and not story.replied:
             return self._sheets(reader.texts.language, reader.region, story.title).fill(values)
         return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
 
@@ -134,6 +161,28 @@ class Pages:
         }
         return story.key, json.dumps(news)
 
+    def never(self, token: str, view: View, reader: Reader, shown: Never) -> str:
+        """The page on which offers to an address are ended."""
+        story = tell(view, self._now())
+        values = self._values(token, view, reader, story)
+        step = "done" if shown.done else "code" if shown.sent else "address"
+        return self._never.render(
+            {**values, "texts": reader.texts, "say": self._say(reader, story, values), "shown": shown, "step": step}
+        )
+
+    def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
+        """Another page by its template; `say(text, …)` in it fills a text in with what is given beside its name."""
+        return self._environment.get_template(name).render({**values, "texts": reader.texts, "say": reader.texts.say})
+
+    def moment(self, at: float, reader: Reader) -> str:
+        """Date and time, to the minute, as people write them in the reader's language."""
+        when = datetime.fromtimestamp(at, self._zone)
+        language = reader.texts.language
+        return f"{format_date(when, 'medium', language)}, {format_time(when, 'short', self._zone, language)}"
+
+    def duration(self, reader: Reader, seconds: int) -> str:
+        return _duration(reader.texts, seconds)
+
     def plain(self, kind: str, reader: Reader) -> str:
         """A page of a title and a sentence: `not_found`, `gone`, `too_large`, `method`, `failure`."""
         return self._plain.render(
@@ -152,6 +201,7 @@ class Pages:
             "date": self._dates(int(view.expires_at // 3600), reader.texts.language),
             "path": self.path(token),
             "nonce": self._nonces.make(token, view.attempts) if story.form else "",
+            "pen": self._nonces.make(token, answer_mark(view)),
             "key": story.key,
         }
 
@@ -165,6 +215,7 @@ class Pages:
             "title": say(story.title),
             "watch": _watch(story),
             "form": form,
+            "reasons": _REASONS,
             "refusal": self._refusal(say, reader, form),
             "countries": self._countries(reader.texts.language, form.region),
             "countries_shown": len(self.regions) > 1,
@@ -185,8 +236,10 @@ class Pages:
     def _sheet_of(self, language: str, region: str, title: str) -> Sheet:
         """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
         reader = Reader(texts=self._languages[language], region=region)
-        story = Story(key=gap("key"), phase="offer", title=title, text="offer.lead", form=True)
-        values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "key")}
+        story = Story(
+            key=gap("key"), phase="offer", title=title, text="offer.lead", form=True, may_decline=True, may_reply=True
+        )
+        values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "pen", "key")}
         return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:

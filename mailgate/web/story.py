@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from mailgate.calls.model import Outcome
 from mailgate.offers.offer import ENDED, State
@@ -50,6 +50,17 @@ class Story:
     again: bool = False
     talked_s: int | None = None
     good: bool = False
+    may_decline: bool = False
+    may_reply: bool = False
+    replied: bool = False
+
+
+class _Answers(TypedDict):
+    """The fields of a story that say which answers beside a call are taken."""
+
+    may_decline: bool
+    may_reply: bool
+    replied: bool
 
 
 _STEPS = ("calling_you", "press", "calling_them", "connected")
@@ -66,7 +77,9 @@ def _reached(state: State) -> int | None:
             return 2
         case State.CONNECTED:
             return 3
-        case State.OPEN | State.UNSETTLED | State.USED | State.EXHAUSTED | State.REVOKED | State.EXPIRED:
+        case State.OPEN | State.DECLINED | State.UNSETTLED:
+            return None
+        case State.USED | State.EXHAUSTED | State.REVOKED | State.EXPIRED | State.SUPPRESSED:
             return None
         case _:
             assert_never(state)
@@ -77,15 +90,41 @@ def tell(view: View, now: float) -> Story:
     key = f"{view.version}.{view.state.value}"
     if view.in_call:
         return _call(view, key, now)
+    if view.state is State.DECLINED:
+        return _declined(view, key)
     recent = view.ended_at is not None and now - view.ended_at < RECENT_S
-    if view.outcome is not None and (recent or view.state in (State.USED, State.EXHAUSTED)):
+    told = recent and view.state is not State.SUPPRESSED
+    if view.outcome is not None and (told or view.state in (State.USED, State.EXHAUSTED)):
         return _over(view, view.outcome, key)
     if view.state in ENDED:
         return Story(
             key=key, phase="over", title=f"state.{view.state.value}.title", text=f"state.{view.state.value}.text"
         )
     other = "" if view.destination_name == view.offeror_name else "_other"
-    return Story(key=key, phase="offer", title=f"offer.title{other}", text="offer.lead", form=view.may_accept)
+    return Story(
+        key=key,
+        phase="offer",
+        title=f"offer.title{other}",
+        text="offer.lead",
+        form=view.may_accept,
+        **_answers(view),
+    )
+
+
+def _declined(view: View, key: str) -> Story:
+    return Story(
+        key=key,
+        phase="over",
+        title="state.declined.title",
+        text="state.declined.text",
+        advice="state.declined.next",
+        form=view.may_accept,
+        **_answers(view),
+    )
+
+
+def _answers(view: View) -> _Answers:
+    return _Answers(may_decline=view.may_decline, may_reply=view.may_reply, replied=view.replies > 0)
 
 
 def _call(view: View, key: str, now: float) -> Story:
@@ -125,4 +164,5 @@ def _over(view: View, outcome: Outcome, key: str) -> Story:
         again=True,
         talked_s=round(view.bridged_s) if completed else None,
         good=completed,
+        **_answers(view),
     )

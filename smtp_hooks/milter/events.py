@@ -104,12 +104,12 @@ class EndOfHeader:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    chunk: bytes
+    chunk: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfMessage:
-    chunk: bytes
+    chunk: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,6 @@ _READERS: dict[bytes, Callable[[bytes], Event]] = {
     b"T": lambda _: Data(),
     b"L": _header,
     b"N": lambda _: EndOfHeader(),
-    b"B": Body,
-    b"E": EndOfMessage,
     b"U": lambda _: Unknown(),
     b"A": lambda _: Abort(),
     b"K": lambda _: QuitSession(),
@@ -221,9 +219,14 @@ _READERS: dict[bytes, Callable[[bytes], Event]] = {
 }
 
 
-def read_event(command: bytes, data: bytes) -> Event:
-    """The event of a packet. Raises ProtocolError."""
+def read_event(command: bytes, data: memoryview) -> Event:
+    """The event of a packet; chunks of body stay where they are. Raises ProtocolError."""
+    match command:
+        case b"B":
+            return Body(data)
+        case b"E":
+            return EndOfMessage(data)
     read = _READERS.get(command)
     if read is None:
         raise ProtocolError(f"command {command!r} is not known")
-    return read(data)
+    return read(bytes(data))

@@ -20,6 +20,7 @@ from smtp_hooks.milter.protocol import Conversation
 
 log = logging.getLogger(__name__)
 
+_FEW_PIECES = 16  # are copied together; more are a large body, which is not
 _HIGH_WATER = 512 * 1024  # octets received and not yet looked at by the session
 
 
@@ -157,10 +158,13 @@ class Line(asyncio.Protocol):
 
     def say(self, event: Event, answers: list[Answer]) -> None:
         """Answer an event. Raises IllegalAnswer before anything is sent."""
-        octets = self._conversation.answer(event, answers)
+        pieces = self._conversation.answer(event, answers)
         if self._wire is None:
             raise PeerGone
-        self._wire.write(octets)
+        if len(pieces) > _FEW_PIECES:
+            self._wire.writelines(pieces)
+        else:
+            self._wire.write(b"".join(pieces))
 
     @property
     def leading_space(self) -> bool:

@@ -155,6 +155,7 @@ class Conversation:
         if self._buffer:
             data = self._buffer + data
         events: list[Event] = []
+        whole = memoryview(data)
         at, have = 0, len(data)
         while have - at >= 4:
             size = int.from_bytes(data[at : at + 4], "big")
@@ -164,7 +165,7 @@ class Conversation:
             if end > have:
                 break
             if data[at + 4 : at + 6] not in _UNREAD or self.phase is Phase.NEW:
-                events.append(self._event(data[at + 4 : at + 5], data[at + 5 : end]))
+                events.append(self._event(data[at + 4 : at + 5], whole[at + 5 : end]))
             at = end
         self._buffer = data[at:] if at else data
         return events
@@ -173,22 +174,22 @@ class Conversation:
         """Whether the MTA waits after this event."""
         return type(event) in self._answered
 
-    def answer(self, event: Event, answers: Sequence[Answer]) -> bytes:
-        """What is said to this event, in octets: changes, then one that ends it. Raises IllegalAnswer."""
+    def answer(self, event: Event, answers: Sequence[Answer]) -> list[bytes | memoryview]:
+        """What is said to this event, in pieces: changes, then one that ends it. Raises IllegalAnswer."""
         if not answers or not self.expects_answer(event):
             raise IllegalAnswer(f"{len(answers)} answers to {type(event).__name__}")
         *changes, last = answers
         allowed = CHANGES.get(type(event), frozenset())
         if type(last) not in FINAL[type(event)] or any(type(change) not in allowed for change in changes):
             raise IllegalAnswer(f"{[type(a).__name__ for a in answers]} to {type(event).__name__}")
-        return b"".join(piece for each in answers for piece in octets(each))
+        return [piece for each in answers for piece in octets(each)]
 
     def agreement(self) -> Agree:
         """The answer to Negotiate."""
         macros = MACROS if self.actions & Actions.SET_MACROS else ()
         return Agree(VERSION, self.actions, self.steps, macros)
 
-    def _event(self, command: bytes, data: bytes) -> Event:
+    def _event(self, command: bytes, data: memoryview) -> Event:
         event = read_event(command, data)
         after = ORDER.get((self.phase, type(event)))
         if after is None:

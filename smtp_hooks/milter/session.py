@@ -153,8 +153,25 @@ class Session:
             return TOO_LARGE
         if envelope.client.trusted and content.fault:
             return ReplyWith(f"550 5.5.2 {content.fault}")
-        async with asyncio.timeout(self._settings.judge_s):
-            return await self._gate.judge(envelope, message, eight_bit=False)
+        judging = asyncio.ensure_future(self._gate.judge(envelope, message, eight_bit=False))
+        try:
+            async with asyncio.timeout(self._settings.judge_s):
+                return await asyncio.shield(judging)
+        except (asyncio.CancelledError, TimeoutError):
+            self._later(self._undo(judging))
+            raise
+
+    async def _undo(self, judging: asyncio.Future[Verdict]) -> None:
+        """Nobody waits for this verdict any more. It is not cut short, since an offer may be on its way into the store
+        just now; where one was made, it is withdrawn."""
+        try:
+            async with asyncio.timeout(self._settings.judge_s):
+                verdict = await judging
+        except Exception:
+            log.exception("a message was not judged to its end", extra={"action": "milter-fault"})
+            return
+        if isinstance(verdict, Changed) and verdict.coupon is not None:
+            await self._gate.withdraw(verdict.coupon)
 
     def _answers(self, verdict: Verdict | ReplyWith, content: Content, message: bytes) -> list[Answer]:
         match verdict:

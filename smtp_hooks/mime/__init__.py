@@ -3,7 +3,7 @@
 locate(message) → Site | Unsuitable        splice(message, site, addition, …) → Spliced | Unsuitable
 """
 
-from smtp_hooks.mime.locate import locate
+from smtp_hooks.mime.locate import locate, text_octets
 from smtp_hooks.mime.model import (
     Addition,
     Icon,
@@ -12,6 +12,7 @@ from smtp_hooks.mime.model import (
     Site,
     Spliced,
     Unsuitable,
+    pieces,
     remove,
 )
 from smtp_hooks.mime.splice import exposed, splice
@@ -26,6 +27,8 @@ __all__ = [
     "Unsuitable",
     "exposed",
     "locate",
+    "pieces",
     "remove",
     "splice",
+    "text_octets",
 ]

@@ -10,6 +10,7 @@ Standards: RFC 1847 (signed, encrypted), RFC 8551 (S/MIME), RFC 3156 (PGP/MIME),
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from smtp_hooks.mime import place_html, place_text, transfer
 from smtp_hooks.mime.model import Body, Insertion, Part, Placement, Reason, Site, Unfit, Unsuitable
@@ -21,16 +22,26 @@ _ARMOUR = b"-----BEGIN PGP "
 _SEALED_TEXT = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 
 
-def locate(message: bytes, *, placement: Placement = Placement.BEFORE_QUOTE) -> Site | Unsuitable:
-    """Where the block goes in a message with CRLF line ends, or why it may not be changed."""
+def locate(
+    message: bytes, *, placement: Placement = Placement.BEFORE_QUOTE, most_text: int | None = None
+) -> Site | Unsuitable:
+    """Where the block goes in a message with CRLF line ends, or why it may not be changed. With more octets of text
+    than `most_text` it is TOO_COSTLY to look (see `smtp_hooks.surgery`)."""
     try:
-        return _locate(message, placement)
+        return _locate(message, placement, most_text)
     except Unfit as unfit:
         return unfit.unsuitable
 
 
-def _locate(message: bytes, placement: Placement) -> Site:
+def text_octets(leaves: Iterable[Part]) -> int:
+    """How much of a message is text that is searched, attachments too: what `locate` and `splice` cost."""
+    return sum(part.end - part.body for part in leaves if part.media_type.startswith("text/"))
+
+
+def _locate(message: bytes, placement: Placement, most_text: int | None) -> Site:
     structure = read_structure(message)
+    if most_text is not None and text_octets(structure.leaves) > most_text:
+        raise Unfit(Reason.TOO_COSTLY)
     plain: Insertion | None = None
     html: Insertion | None = None
     further: list[Body] = []

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     TOO_DEEP = "too-deep"
     TOO_MANY_PARTS = "too-many-parts"
     TOO_BIG = "too-big"
+    TOO_COSTLY = "too-costly"
 
 
 @dataclass(frozen=True, slots=True)

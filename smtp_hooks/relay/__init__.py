@@ -19,14 +19,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from base64 import b64encode
-from dataclasses import dataclass, field
 
 from smtp_hooks.commands import to_xtext
 from smtp_hooks.content import DATA_END, stuff, unclean
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.protocol import ASSUMED, Capabilities, mail_command, rcpt_command
 from smtp_hooks.relay.connection import Connection, Late, Lost
+from smtp_hooks.relay.greeting import NoTls, greet
+from smtp_hooks.relay.settings import Login, RelaySettings
+
+__all__ = [
+    "LACKING",
+    "LOST",
+    "TOO_LARGE",
+    "UNCLEAN",
+    "UNREACHABLE",
+    "Login",
+    "Relay",
+    "RelaySettings",
+    "RelayTransaction",
+]
 
 log = logging.getLogger(__name__)
 
@@ -35,36 +47,6 @@ LOST = Reply(code=451, enhanced="4.4.2", text="The connection to the next hop wa
 LACKING = Reply(code=451, enhanced="4.3.5", text="The next hop lacks an extension that the message needs")
 TOO_LARGE = Reply(code=552, enhanced="5.3.4", text="Message too large for the next hop")
 UNCLEAN = Reply(code=550, enhanced="5.5.2", text="Bare CR, bare LF or NUL in message content")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Who we are to the next hop. Sent by TLS or on the same machine only."""
-
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelaySettings:
-    """Where the next hop is, and how long to wait for it (seconds).
-
-    `tls`: STARTTLS is used where the hop has it, and the context says what of its certificate is verified, against
-    `tls_name` or else `host`; `tls_required`: no mail to a hop without it.
-    """
-
-    host: str
-    port: int = 25
-    helo: str = "localhost"
-    tls: ssl.SSLContext | None = None
-    tls_required: bool = False
-    tls_name: str = ""
-    login: Login | None = None
-    connections: int = 100
-    connect_timeout_s: float = 30
-    command_timeout_s: float = 300
-    data_timeout_s: float = 600
-    idle_s: float = 20  # below smtpd_timeout of any next hop; Postfix under stress has 10, which costs one retry
 
 
 _MAX_COMMAND = 510  # RFC 5321, 4.5.3.1.4, without CRLF
@@ -150,11 +132,11 @@ class Relay:
             return await self._prepared(settings.tls)
         try:
             return await self._prepared(settings.tls)
-        except _NoTls:  # RFC 7435: in the clear is what there would be otherwise
+        except NoTls:  # RFC 7435: in the clear is what there would be otherwise
             return await self._prepared(None)
 
     async def _prepared(self, tls: ssl.SSLContext | None) -> Connection:
-        """A new connection, ready for MAIL. Raises Lost; _NoTls where TLS was what failed."""
+        """A new connection, ready for MAIL. Raises Lost; NoTls where TLS was what failed."""
         settings = self._settings
         loop = asyncio.get_running_loop()
         try:
@@ -164,68 +146,12 @@ class Relay:
             log.warning("next hop unreachable: %s", error, extra={"action": "relay-unreachable"})
             raise Lost from error
         try:
-            await self._greet(connection, tls)
+            await greet(connection, settings, tls)
         except BaseException:
             connection.close()
             raise
         self._capabilities = connection.capabilities
         return connection
-
-    async def _greet(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
-        settings = self._settings
-        greeting = await connection.reply(settings.connect_timeout_s)
-        if greeting.code != 220:
-            raise Lost
-        await self._hello(connection)
-        if tls is not None and connection.capabilities.starttls:
-            try:
-                await connection.encrypt(tls, settings.tls_name or settings.host, settings.connect_timeout_s)
-            except Lost as error:
-                raise _NoTls from error
-            await self._hello(connection)
-        elif settings.tls_required:
-            log.warning("next hop does not offer STARTTLS", extra={"action": "relay-tls"})
-            raise Lost
-        if settings.login is not None:
-            await self._log_in(connection, settings.login)
-
-    async def _log_in(self, connection: Connection, login: Login) -> None:
-        timeout_s = self._settings.connect_timeout_s
-        mechanisms = connection.capabilities.mechanisms
-        code = 0
-        if not connection.private:
-            log.error("the password is not sent in the clear", extra={"action": "relay-auth"})
-        elif "PLAIN" in mechanisms:
-            whole = _base64(f"\0{login.username}\0{login.password}")
-            (reply,) = await connection.exchange([f"AUTH PLAIN {whole}"], timeout_s)
-            code = reply.code
-        elif "LOGIN" in mechanisms:
-            for line in ("AUTH LOGIN", _base64(login.username), _base64(login.password)):
-                (reply,) = await connection.exchange([line], timeout_s)
-                code = reply.code
-                if code != 334:
-                    break
-        if code != 235:
-            log.error("next hop does not take our login (%d)", code, extra={"action": "relay-auth"})
-            raise Lost
-
-    async def _hello(self, connection: Connection) -> None:
-        timeout_s = self._settings.connect_timeout_s
-        (hello,) = await connection.exchange([f"EHLO {self._settings.helo}"], timeout_s)
-        if hello.accepted:
-            connection.capabilities = Capabilities.parse(hello)
-            return
-        (hello,) = await connection.exchange([f"HELO {self._settings.helo}"], timeout_s)
-        if not hello.accepted:
-            raise Lost
-
-
-class _NoTls(Lost):
-    """The handshake failed."""
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode("ascii")
 
 
 class RelayTransaction:
@@ -318,7 +244,7 @@ class RelayTransaction:
             (ready,) = await connection.exchange(["DATA"], self._settings.command_timeout_s)
             if ready.code != 354:
                 return await self._fail(self._checked(ready))
-            connection.write([stuff(message), DATA_END])
+            connection.write([*stuff(message), DATA_END])
             reply = await connection.reply(self._settings.data_timeout_s)
         except Lost:
             return await self._fail(LOST)

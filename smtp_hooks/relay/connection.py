@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"QUIT\r\n")
             self._transport.close()
 
-    def write(self, chunks: Sequence[bytes]) -> None:
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
         """Raises Lost."""
         if self.closed or self._transport is None:
             raise Lost

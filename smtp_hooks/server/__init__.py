@@ -14,7 +14,7 @@ Standards: RFC 5321; RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2920 (PI
 3461 (DSN); Postfix's XFORWARD and XCLIENT (LOGIN). STARTTLS (3207). CHUNKING, VRFY, EXPN and AUTH are
 not offered.
 
-Known limits: a message is held in memory. Trust is by network address only.
+Known limits: a message that is being changed and handed over is in memory, twice. Trust is by network address only.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from smtp_hooks.envelope import Reply
 from smtp_hooks.server.line import IDLE, Line
 from smtp_hooks.server.session import Session
 from smtp_hooks.server.settings import LOOPBACK, Network, ServerSettings, within
+from smtp_hooks.server.spool import Places
 from smtp_hooks.transaction import NextHop
 
 __all__ = ["LOOPBACK", "Network", "Server", "ServerSettings"]
@@ -50,6 +51,7 @@ class Server:
         self.settings = settings
         self.next_hop = next_hop
         self.port = settings.port  # the one really bound, once started
+        self.places = Places(settings.big_messages)
         self.sessions: set[Line] = set()
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.Task[None] | None = None

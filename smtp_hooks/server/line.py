@@ -18,6 +18,7 @@ from smtp_hooks.content import Content
 from smtp_hooks.envelope import Reply
 from smtp_hooks.protocol import write_reply
 from smtp_hooks.server.settings import ServerSettings
+from smtp_hooks.server.spool import Places, Spool
 
 MAX_COMMAND = 2048
 """Octets of a command line: RFC 5321, 4.5.3.1.4 has 512, RFC 3461, 4.2 and 4.4 add some 1,100 for DSN parameters."""
@@ -29,6 +30,10 @@ IDLE = Reply(code=421, enhanced="4.4.2", text="Idle for too long")
 
 class House(Protocol):
     """What a line knows of the server that it belongs to."""
+
+    @property
+    def places(self) -> Places:
+        """For big messages in memory."""
 
     def admit(self, address: IPv4Address | IPv6Address | None) -> Reply | None: ...
 
@@ -225,7 +230,7 @@ class Line(SMTP):
 
     async def _receive(self) -> Content | None:
         """Message content; None where the client went away or stopped sending."""
-        content = self._content = Content(self._settings.size_limit)
+        content = self._content = Content(self._settings.size_limit, in_memory=self._settings.in_memory, store=Spool)
         self._content_until = self.loop.time() + self._settings.message_s
         early, self._input, self._at = self._input[self._at :], b"", 0
         try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from smtp_hooks.commands import XFORWARD_NAMES, BadCommand, bad, parse_attributes, parse_mail, parse_rcpt
-from smtp_hooks.content import hops, unclean
+from smtp_hooks.content import Content, hops, unclean
 from smtp_hooks.envelope import Client, Envelope, Reply
 from smtp_hooks.errors import Refused
 from smtp_hooks.server.line import MAX_COMMAND, House, Line
@@ -21,6 +21,7 @@ _COMMANDS = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VR
 
 FAULT = Reply(code=451, enhanced="4.3.0", text="Internal error, try again later")
 ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors")
+NO_ROOM = Reply(code=452, enhanced="4.3.1", text="Insufficient system storage")
 TOO_LARGE = Reply(code=552, enhanced="5.3.4", text="Message too large")
 LOOP = Reply(code=554, enhanced="5.4.6", text="Too many hops, the message goes round in circles")
 
@@ -169,9 +170,23 @@ class Session(Line):
         content = await self._receive()
         if content is None:
             raise _Gone
-        reply = TOO_LARGE if content.too_large else await self._hand_over(transaction, content.message())
+        try:
+            reply = await self._reply_to(content, transaction)
+        finally:
+            content.close()
         await self._end_transaction()
         self._say(reply)
+
+    async def _reply_to(self, content: Content, transaction: Transaction) -> Reply:
+        if content.too_large:
+            return TOO_LARGE
+        if content.failed:
+            log.error("a message cannot be spooled to disk", extra={"action": "smtp-spool"})
+            return NO_ROOM
+        if not content.spooled:
+            return await self._hand_over(transaction, content.message())
+        async with self._house.places.hold(content.spooled):
+            return await self._hand_over(transaction, content.message())
 
     async def _hand_over(self, transaction: Transaction, message: bytes) -> Reply:
         fault = unclean(message)

@@ -35,6 +35,8 @@ class ServerSettings:
     idle_s: float = 300
     message_s: float = 1800
     backlog: int = 512
+    in_memory: int = 128 * 1024  # of one message while it comes in; what is bigger waits on disk
+    big_messages: int = 32 * 1024 * 1024  # octets of those that are read, changed and handed over at once
 
 
 def within(address: IPv4Address | IPv6Address | None, networks: tuple[Network, ...]) -> bool:

@@ -92,6 +92,10 @@ async def make(folder: Path, *, hide: Hide = Hide.BEST_EFFORT, icon: bool = True
         now=lambda: NOW,
         new_id=lambda: f"{next(ids):032x}",
     )
+
+    def account_of(address: str) -> Account | None:
+        return store.read(lambda rows: accounts.by_address(rows, sealer, address))
+
     room = MailRoom(
         settings=MailSettings(public_url="https://call.example.org", icon="inline" if icon else "none"),
         facts=Facts(

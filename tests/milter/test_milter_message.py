@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from milter_mta import applied, packet, strings
 
-from smtp_hooks.milter.answers import Answer, ChangeHeader, InsertHeader, ReplaceBody
+from smtp_hooks.content import unclean
+from smtp_hooks.milter.answers import Accept, Answer, ChangeHeader, InsertHeader, ReplaceBody
 from smtp_hooks.milter.events import EndOfMessage
 from smtp_hooks.milter.message import Content, Field, differences, header_differences
 from smtp_hooks.milter.protocol import Conversation
@@ -30,19 +31,13 @@ def told(message: bytes, limit: int = 10**6) -> Content:
 def sent(changes: list[Answer]) -> list[tuple[bytes, bytes]]:
     """The changes as they go over the wire."""
     talk = Conversation()
-    octets = b"".join(talk.answer(EndOfMessage(b""), [each, _accept()])[:-5] for each in changes)
+    octets = b"".join(p for each in changes for p in talk.answer(EndOfMessage(b""), [each, Accept()])[:-1])
     found = []
     while octets:
         size = int.from_bytes(octets[:4], "big")
         found.append((octets[4:5], octets[5 : 4 + size]))
         octets = octets[4 + size :]
     return found
-
-
-def _accept() -> Answer:
-    from smtp_hooks.milter.answers import Accept
-
-    return Accept()
 
 
 def test_the_message_is_the_one_that_was_told() -> None:
@@ -146,12 +141,15 @@ def test_a_field_that_others_may_read_otherwise_is_a_fault(name: bytes, value: b
     assert content.fault
 
 
-@pytest.mark.parametrize("body", [b"a\0b\r\n", b"a\rb\r\n", b"a\nb\r\n"])
-def test_an_unclean_body_is_a_fault(body: bytes) -> None:
+@given(st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"\0", b"bc"]), max_size=8), st.integers(1, 3))
+def test_an_unclean_body_is_a_fault_however_it_is_cut(pieces: list[bytes], size: int) -> None:
+    """The proxy's judgement of the whole content is the reference."""
+    body = b"".join(pieces)
     content = Content(1000)
-    content.body(body)
+    for at in range(0, len(body), size):
+        content.body(body[at : at + size])
     content.message()
-    assert content.fault
+    assert bool(content.fault) == bool(unclean(body))
 
 
 def test_beyond_the_limit_nothing_is_kept() -> None:

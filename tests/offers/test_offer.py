@@ -9,11 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailgate.calls.model import Answered, Bridged, Channel, Confirmed, Ended, Kind, Outcome, Ringing
+from mailgate.offers.answer import (
+    MISSED,
+    MOST_REPLIES,
+    Declined,
+    News,
+    Notify,
+    NotMe,
+    Reason,
+    Redirected,
+    Replied,
+)
 from mailgate.offers.offer import (
     AFTER_CALL_TARGETS,
     ENDED,
     IN_CALL,
     TRANSITIONS,
+    WAITING,
     Accepted,
     AnswerLost,
     Attempt,
@@ -35,6 +47,7 @@ from mailgate.offers.offer import (
 
 ADA = Channel(Kind.TEL, "+33199001234")
 BEN = Channel(Kind.TEL, "+33199005678")
+EVE = Channel(Kind.TEL, "+33199009999")
 TERMS = Terms(
     account_id="a",
     offeror_name="Ada Lovelace",
@@ -47,7 +60,7 @@ BEFORE, AFTER = 50.0, 150.0
 
 
 def offer_in(state: State, **changes: object) -> Offer:
-    attempt = None if state is State.OPEN else ATTEMPT
+    attempt = None if state in WAITING else ATTEMPT
     offer = Offer(offer_id="o", terms=TERMS, state=state, created_at=0.0, expires_at=100.0, attempt=attempt)
     return replace(offer, **changes)  # type: ignore[arg-type]
 
@@ -63,6 +76,10 @@ EVENTS: dict[Name, tuple[Event, float]] = {
     Name.BRIDGED: (Bridged(attempt_id="1", bridged_at=40.0), BEFORE),
     Name.CALL_ENDED: (Ended(attempt_id="1", outcome=Outcome.OFFEREE_BUSY, cause=17), BEFORE),
     Name.ANSWER_LOST: (AnswerLost(attempt_id="1"), BEFORE),
+    Name.DECLINED: (Declined(reason=Reason.NOT_NOW, text="on a train"), BEFORE),
+    Name.REPLIED: (Replied(text="tomorrow?"), BEFORE),
+    Name.REDIRECTED: (Redirected(destination_name="Support", destination=(EVE,)), BEFORE),
+    Name.NOT_ME: (NotMe(), BEFORE),
     Name.REVOKED: (Revoked(), BEFORE),
     Name.EXPIRED: (Expired(), AFTER),
 }
@@ -85,6 +102,7 @@ REACHED = {
     Name.DESTINATION_CONFIRMED: State.DESTINATION_ASKED,
     Name.BRIDGED: State.CONNECTED,
 }
+ENDS = {Name.REVOKED: State.REVOKED, Name.EXPIRED: State.EXPIRED, Name.NOT_ME: State.SUPPRESSED}
 
 
 def expected(state: State, name: Name) -> State | None:
@@ -92,9 +110,13 @@ def expected(state: State, name: Name) -> State | None:
     if state in ENDED:
         return None
     if name is Name.ACCEPTED:
-        return State.PLACING if state is State.OPEN else None
-    if name in (Name.REVOKED, Name.EXPIRED):
-        return state if state in IN_CALL else State.REVOKED if name is Name.REVOKED else State.EXPIRED
+        return State.PLACING if state in WAITING else None
+    if name is Name.DECLINED:
+        return State.DECLINED if state is State.OPEN else None  # once is enough
+    if name in (Name.REPLIED, Name.REDIRECTED):
+        return state if state in WAITING else None
+    if name in ENDS:
+        return state if state in IN_CALL else ENDS[name]
     if state not in IN_CALL:
         return None
     if name is Name.ANSWER_LOST:
@@ -161,7 +183,52 @@ def test_each_outcome_is_kept_and_only_a_connected_call_uses_the_offer(outcome: 
     assert changed.attempt is not None
     assert (changed.attempt.outcome, changed.attempt.cause, changed.attempt.ended_at) == (outcome, 7, 50.0)
     assert changed.state is (State.USED if outcome is Outcome.COMPLETED else State.OPEN)
-    assert effects == ((Suppress(channel=BEN),) if outcome is Outcome.NOT_ME else ())
+    told = (Notify(news=News.MISSED, outcome=outcome),) if outcome in MISSED else ()
+    assert effects == ((Suppress(channel=BEN),) if outcome is Outcome.NOT_ME else told)
+
+
+def test_every_outcome_on_the_destinations_side_is_a_missed_call() -> None:
+    assert {o for o in Outcome if o.value.startswith("destination-")} == MISSED
+
+
+def test_declining_tells_the_offeror_and_the_holder_may_think_again() -> None:
+    offer, effects = step(offer_in(State.OPEN), Declined(reason=Reason.BY_MAIL, text="no voice"), 50.0)
+    assert effects == (Notify(news=News.DECLINED, reason=Reason.BY_MAIL, text="no voice"),)
+    offer, effects = step(offer, Accepted(attempt_id="x", leg1=BEN), 60.0)
+    assert (offer.state, effects) == (State.PLACING, (PlaceCall(attempt_id="x"),))
+    offer, _ = step(offer, Ended(attempt_id="x", outcome=Outcome.OFFEREE_BUSY), 61.0)
+    assert offer.state is State.OPEN, "the mind was changed: it is not declined any more"
+
+
+def test_answers_in_words_are_counted_and_bounded() -> None:
+    offer = offer_in(State.DECLINED)
+    for number in range(MOST_REPLIES):
+        offer, effects = step(offer, Replied(text=f"answer {number}"), 50.0)
+        assert effects == (Notify(news=News.REPLIED, text=f"answer {number}"),)
+    with pytest.raises(IllegalTransition, match="enough answers"):
+        step(offer, Replied(text="and again"), 50.0)
+
+
+def test_another_destination_holds_from_the_next_call_on() -> None:
+    offer, effects = step(offer_in(State.OPEN), Redirected(destination_name="Support", destination=(EVE,)), 50.0)
+    assert effects == ()
+    assert (offer.terms.destination_name, offer.terms.destination) == ("Support", (EVE,))
+    assert offer.terms.offeror_name == TERMS.offeror_name
+
+
+@pytest.mark.parametrize("name", [Name.DECLINED, Name.REPLIED, Name.REDIRECTED], ids=lambda n: n.value)
+def test_nothing_is_said_to_an_offer_whose_time_is_over(name: Name) -> None:
+    with pytest.raises(IllegalTransition, match="time is over"):
+        step(offer_in(State.OPEN), EVENTS[name][0], 100.0)
+
+
+def test_not_me_ends_the_offer_at_once_and_a_call_that_is_no_conversation_yet() -> None:
+    offer, effects = step(offer_in(State.OFFEREE_RINGING), NotMe(), 50.0)
+    assert effects == (HangUp(attempt_id="1"),)
+    offer, _ = step(offer, Revoked(), 50.5)
+    offer, _ = step(offer, Ended(attempt_id="1", outcome=Outcome.OFFEREE_LEFT), 51.0)
+    assert offer.state is State.SUPPRESSED, "who spoke first is heard"
+    assert offer.attempt is not None and offer.attempt.outcome is Outcome.REVOKED
 
 
 def test_two_uses_give_two_connected_calls() -> None:
@@ -224,7 +291,7 @@ def test_on_every_way_calls_uses_and_attempts_add_up(walk: list[tuple[Event, flo
     for number, (event, now) in enumerate(walk):
         if isinstance(event, Accepted):
             event = replace(event, attempt_id=f"a{number}")
-        elif not isinstance(event, Revoked | Expired) and offer.attempt is not None:
+        elif hasattr(event, "attempt_id") and offer.attempt is not None:
             event = replace(event, attempt_id=offer.attempt.attempt_id)
         before = offer
         try:

@@ -47,7 +47,7 @@ def test_content_is_found_however_it_is_cut(wire: bytes, cuts: list[int]) -> Non
 @settings(deadline=None)
 @given(message=_PIECES)
 def test_stuffing_is_undone_by_unstuffing(message: bytes) -> None:
-    wire = stuff(message) + DATA_END
+    wire = b"".join([*stuff(message), DATA_END])
     whole = message if not message or message.endswith(b"\r\n") else message + b"\r\n"
     content = Content(limit=10_000)
     assert content.feed(wire + b"NOOP\r\n") == b"NOOP\r\n", "a message must not end before its end"
@@ -59,8 +59,8 @@ def test_a_dot_is_found_wherever_it_stands(offset: int) -> None:
     """Also where the windows of the search meet."""
     plain = (b"x" * (offset - 2) + b"\r\ny").ljust(250_000, b"z") + b"\r\n"
     dotted = plain[:offset] + b"." + plain[offset + 1 :]
-    assert stuff(plain + b"a.b\r\n") == plain + b"a.b\r\n"
-    assert stuff(dotted) == dotted[:offset] + b"." + dotted[offset:]
+    assert b"".join(stuff(plain + b"a.b\r\n")) == plain + b"a.b\r\n"
+    assert b"".join(stuff(dotted)) == dotted[:offset] + b"." + dotted[offset:]
 
 
 @settings(deadline=None)

@@ -15,6 +15,7 @@ from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ri
 
 from mailgate.calls.model import CallOrder
 from mailgate.offers.offer import Offer
+from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, Rules
 from mailgate.store import database
 from mailgate.store.seal import Sealer
@@ -61,7 +62,8 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
             "keys": ring(),
         }
         web = WebSettings(**(usual | settings))  # type: ignore[arg-type]
-        app = create_app(web, offers, dial, now=clock)
+        own = Own(store=store, sealer=sealer, offers=offers, now=clock)
+        app = create_app(web, offers, dial, own=own, now=clock)
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
@@ -71,6 +73,7 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
                 store=store,
                 sealer=sealer,
                 offers=offers,
+                own=own,
                 calls=calls,
                 clock=clock,
                 app=app,

@@ -211,7 +211,7 @@ async def laid_out(page: Page) -> None:
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     sizes = await page.evaluate(
-        "[...document.querySelectorAll('button, select, input:not([type=hidden]), summary')]"
+        "[...document.querySelectorAll('button, select, input:not([type=hidden]), textarea, summary, main a')]"
         ".filter(e => e.checkVisibility()).map(e => [e.tagName, e.getBoundingClientRect().height])"
     )
     assert [each for each in sizes if each[1] < 44] == []
@@ -237,15 +237,26 @@ async def test_everybody_can_use_every_page(
     async with page_of(chromium, gateway, token, locale=language) as page:
         for field, button in (("#number", "#call button"), ("#sip", "#call-sip button")):
             if field == "#sip":
-                await page.locator("summary").click()
+                await page.locator("summary").first.click()
             await page.locator(field).fill("?")
             await page.locator(button).click()
             await expect(page.locator(".error")).to_be_visible()
             assert await violations(page, axe) == []
+        for form in ("#reply", "#decline"):
+            await page.locator(f"details:has({form}) summary").click()
+            await page.locator(f"{form} button").click()
+            await expect(page.locator(".error")).to_be_visible()
+            assert await violations(page, axe) == []
+            await laid_out(page)
         await page.locator("input[name=nonce]").first.evaluate("e => { e.value = '' }")
         await page.locator("#call button").click()
         await expect(page.locator(".notice")).to_be_visible()
         assert await violations(page, axe) == []
+    for step in ("/never", "/never?sent=1"):
+        await everywhere(f"{token}{step}", step)
+    await gateway.answer(token, "reply", text="Tomorrow?")
+    await gateway.answer(token, "decline", reason="not-now")
+    await everywhere(token, "declined")
     attempt_id = await gateway.accepted(token)
     await everywhere(token, "placing")
     for event in course(attempt_id, gateway.clock())[:-1]:
@@ -256,6 +267,38 @@ async def test_everybody_can_use_every_page(
     await gateway.ends(token, Outcome.COMPLETED, bridged_s=7200)
     await everywhere(token, "over")
     await everywhere("x", "not found")
+
+
+async def test_declining_by_keyboard_and_thinking_again(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    for scripts in (True, False):
+        token = await gateway.open()
+        async with page_of(chromium, gateway, token, java_script_enabled=scripts) as page:
+            heading = page.get_by_role("heading", level=1)
+            await page.get_by_text("Decline the call").press("Enter")
+            await page.get_by_role("button", name="Decline").click()
+            await expect(page.locator("#decline-error")).to_contain_text("Please choose a reason")
+            await expect(page.get_by_label("Why?")).to_be_focused()
+            await page.get_by_label("Why?").select_option("Not at the moment")
+            await page.get_by_role("button", name="Decline").click()
+            await expect(heading).to_have_text("You have declined the call")
+            await page.get_by_text("Write an answer").click()
+            await page.get_by_label("Your answer to Ada Lovelace").fill("Tomorrow at ten?")
+            await page.get_by_role("button", name="Send the answer").click()
+            await expect(page.locator("main")).to_contain_text("Your answer is on its way")
+            await page.get_by_label("Country").select_option("FR")
+            await page.get_by_label("Your telephone number").fill("01 99 00 56 78")
+            await page.get_by_role("button", name="Call me now").click()
+            await expect(heading).to_have_text("We are calling you")
+        assert gateway.history(token) == ["declined", "replied", "accepted"]
+
+
+async def test_another_tab_sees_that_it_was_declined(gateway: Gateway, chromium: Browser) -> None:
+    token = await gateway.open()
+    async with page_of(chromium, gateway, token) as page:
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Ada Lovelace offers you a call")
+        await gateway.answer(token, "decline", reason="not-now")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("You have declined the call")
 
 
 async def test_in_a_frame_only_where_that_is_allowed(make_gateway: MakeGateway, chromium: Browser) -> None:

@@ -24,12 +24,14 @@ ENGLISH = {"Accept-Language": "en"}
 
 
 class Forms(HTMLParser):
-    """Every form of a page, as a scanner finds it: where it goes, and the names and values of its fields."""
+    """Every form of a page, as a scanner finds it: where it goes, the names and values of its fields, and what there
+    is to choose from."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
         self.select = ""
+        self.choices: dict[str, list[str]] = {}
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -39,11 +41,15 @@ class Forms(HTMLParser):
                 self.found.append((given["action"] or "", {}))
             case "input":
                 self.found[-1][1][given["name"] or ""] = given.get("value") or ""
+            case "textarea":
+                self.found[-1][1][given["name"] or ""] = ""
             case "select":
                 self.select = given["name"] or ""
                 self.found[-1][1][self.select] = ""
-            case "option" if "selected" in given:
-                self.found[-1][1][self.select] = given["value"] or ""
+            case "option":
+                self.choices.setdefault(self.select, []).append(given["value"] or "")
+                if "selected" in given:
+                    self.found[-1][1][self.select] = given["value"] or ""
 
 
 async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
@@ -56,16 +62,26 @@ async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
         assert (await gateway.client.head(f"/a/{token}")).status_code == 200
     await gateway.client.head(f"/a/{token}/events")
     await gateway.client.get(f"/a/{token}/call")
-    forms = Forms((await gateway.client.get(f"/a/{token}")).text).found
-    assert [set(fields) for _, fields in forms] == [
+    pages = [Forms((await gateway.client.get(f"/a/{token}{path}")).text) for path in ("", "/never", "/never?sent=1")]
+    assert [set(fields) for page in pages for _, fields in page.found] == [
         {"nonce", "subject", "region", "number"},
         {"nonce", "subject", "sip"},
+        {"nonce", "subject", "text"},
+        {"nonce", "subject", "reason", "text"},
+        {"nonce", "subject", "address"},
+        {"nonce", "subject", "code"},
     ]
-    for action, fields in forms:
+    reasons = pages[0].choices["reason"]
+    assert "not-now" in reasons
+    for action, fields in (form for page in pages for form in page.found):
         typed = {name for name, value in fields.items() if not value}
         await gateway.client.post(action, data=fields)
+        for reason in reasons:
+            chosen = {"reason": reason} if "reason" in fields else {}
+            await gateway.client.post(action, data=fields | dict.fromkeys(typed, "yes") | chosen)
         for nonsense in (
             "test",
+            "ben@example.net",
             "test@example.com",
             "1",
             "12345",
@@ -80,6 +96,8 @@ async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
     assert gateway.attempts(token) == 0
     assert gateway.history(token) == []
     assert gateway.store.read(lambda rows: rows_of.recent(rows, gateway.sealer)) == before
+    assert gateway.notices() == []
+    assert not gateway.offers.answers.suppressed(token)
 
 
 async def test_the_page_says_who_and_what(gateway: Gateway) -> None:
@@ -139,7 +157,7 @@ async def test_only_the_countries_on_offer(make_gateway: MakeGateway) -> None:
     assert set(re.findall(r'<option value="(..)"', page)) == {"FR", "DE"}
     one = await make_gateway(countries=("FR",))
     page = (await one.client.get(f"/a/{await one.open()}")).text
-    assert "<select" not in page
+    assert '<select id="region"' not in page
     assert '<input type="hidden" name="region" value="FR">' in page
 
 

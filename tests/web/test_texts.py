@@ -7,7 +7,8 @@ import string
 import pytest
 
 from mailgate.calls.model import Outcome
-from mailgate.offers.offer import ENDED, IN_CALL, State
+from mailgate.offers.answer import Reason
+from mailgate.offers.offer import ENDED, IN_CALL, WAITING, State
 from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
 
@@ -18,6 +19,8 @@ REASONS = (
     *("same-number", "own-number"),
     # of mailgate.offers.service, and of the page itself
     *("suppressed", "empty", "sip-empty", "sip-not-a-number"),
+    # of mailgate.web.answer
+    *("decline-empty", "reply-empty", "never-address", "never-code"),
 )
 VALUES = {
     "offeror": "Ada",
@@ -28,6 +31,10 @@ VALUES = {
     "date": "today",
     "seconds": 1,
     "minutes": 2,
+    "made": "today",
+    "until": "tomorrow",
+    "ended": "now",
+    "at": "now",
 }
 
 
@@ -61,6 +68,15 @@ class TestEachLanguage:
 
     def test_every_refusal_has_words(self, language: str) -> None:
         assert [reason for reason in REASONS if not LANGUAGES[language].knows(f"refused.{reason}")] == []
+
+    def test_every_reason_has_words_of_its_own(self, language: str) -> None:
+        assert len({LANGUAGES[language].say(f"reason.{reason.value}") for reason in Reason}) == len(Reason)
+
+    def test_the_offeror_is_told_every_state_and_reason(self, language: str) -> None:
+        texts = LANGUAGES[language]
+        states = {"call" if state in IN_CALL else state.value for state in State}
+        assert len({texts.say(f"my.state.{state}") for state in states}) == len(states)
+        assert all(texts.knows(f"my.reason.{r.value}") for r in Reason if r is not Reason.OTHER)
 
     def test_every_state_of_a_call_has_words_of_its_own(self, language: str) -> None:
         texts = LANGUAGES[language]
@@ -124,4 +140,4 @@ def test_examples_and_the_gateways_number_read_well() -> None:
 
 
 def test_the_states_are_all_told() -> None:
-    assert {State.OPEN} | IN_CALL | ENDED == set(State)
+    assert set(State) == WAITING | IN_CALL | ENDED

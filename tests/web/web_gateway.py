@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 from fastapi import FastAPI
 
+from mailgate.accounts.model import Account, Destination
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import (
     Answered,
@@ -23,9 +24,11 @@ from mailgate.calls.model import (
     Outcome,
     Ringing,
 )
+from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
+from mailgate.offers.own import Own
 from mailgate.offers.service import Offers
-from mailgate.store import database
+from mailgate.store import accounts, database, outbox
 from mailgate.store import offers as rows_of
 from mailgate.store.seal import Sealer
 from mailgate.web.server import WebServer
@@ -34,6 +37,7 @@ from tokens.keys import KeyRing, added
 
 ADA = "+33199001234"
 BEN = "+33199005678"
+EVE = "+33199009999"
 GATEWAY = "+33199000001"
 
 
@@ -79,6 +83,7 @@ class Gateway:
     store: database.Store
     sealer: Sealer
     offers: Offers
+    own: Own
     calls: Recorder
     clock: Clock
     app: FastAPI
@@ -100,6 +105,27 @@ class Gateway:
         )
         [opened] = await self.offers.open([replace(usual, **terms)])  # type: ignore[arg-type]
         return opened.token
+
+    def account(self, **changes: object) -> Account:
+        """Ada's account, from which the offers come."""
+        made = Account(
+            account_id="a",
+            display_name="Ada Lovelace",
+            addresses=("ada@example.org",),
+            destinations=(
+                Destination(name="default", display_name="Ada Lovelace", channels=(Channel(Kind.TEL, ADA),)),
+                Destination(name="support", display_name="Support", channels=(Channel(Kind.TEL, EVE),)),
+            ),
+        )
+        account = replace(made, **changes)  # type: ignore[arg-type]
+        self.store.transact_now(lambda rows: accounts.insert(rows, self.sealer, account))
+        return account
+
+    async def answer(self, token: str, what: str, **typed: str) -> httpx.Response:
+        """What a person sends by one of the quiet forms: `decline`, `reply`, `never` or `never/code`."""
+        page = (await self.client.get(f"/a/{token}/never" if what.startswith("never") else f"/a/{token}")).text
+        fields = {"nonce": nonce_of(page, f"/{what.removesuffix('/code')}"), "subject": "", **typed}
+        return await self.client.post(f"/a/{token}/{what}", data=fields, headers={"Accept-Language": "en"})
 
     async def fields(self, token: str, **typed: str) -> dict[str, str]:
         """What a person sends: the nonce of the page as served, and what is typed."""
@@ -132,12 +158,24 @@ class Gateway:
         offer_id = self.offers.offer_id_of(token)
         return len(self.store.read(lambda rows: rows_of.attempts(rows, self.sealer, offer_id)))
 
+    def notices(self) -> list[Notice]:
+        """What waits to be told to somebody, the earliest first."""
+        return [notice for notice, _ in self.store.read(lambda rows: outbox.due(rows, self.sealer, 1e12, 100))]
+
+    def answers(self, token: str) -> list[tuple[str, str, str]]:
+        """What the offeree said: event, reason, text."""
+        offer_id = self.offers.offer_id_of(token)
+        found = self.store.read(lambda rows: rows_of.answers(rows, self.sealer, offer_id))
+        return [(each.event, each.reason.value if each.reason else "", each.text) for each in found]
+
     def history(self, token: str) -> list[str]:
         offer_id = self.offers.offer_id_of(token)
         return [entry.event for entry in self.store.read(lambda rows: rows_of.history(rows, offer_id))]
 
 
-def nonce_of(page: str) -> str:
+def nonce_of(page: str, action: str = "") -> str:
+    """The nonce of the first form, or of the form that is sent to an address with this end."""
+    page = page[page.index(f'{action}" novalidate') :] if action else page
     found = re.search(r'name="nonce" value="([^"]+)"', page)
     assert found, "the page holds no nonce"
     return found[1]

@@ -1,0 +1,51 @@
+"""What is to be told to somebody, apart from the way it takes: a notice, and the networks that may carry it. Pure.
+
+A notice is written down before it is sent (mailgate.store.outbox) and sent at least once; `notice_id` stays the same
+each time, so that a network whose messages have ids lets the reader's side see a repetition for what it is.
+`mailgate.networks.mail` is the first network; others implement the same `deliver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+
+class Kind(Enum):
+    """What a notice is about; each has words of its own on every network."""
+
+    DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id
+    REPLIED = "replied"  # to the offeror: values offeree, text, message_id
+    MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
+    CODE = "code"  # to an offeree who wants no offers: value code
+    SIGN_IN = "sign-in"  # to an account: value secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One thing to tell. Times are UNIX seconds; what is not delivered by `expires_at` is worth nothing any more."""
+
+    notice_id: str
+    kind: Kind
+    address: str = field(repr=False)
+    language: str
+    created_at: float
+    expires_at: float
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Delivery(Enum):
+    """What became of a try."""
+
+    DELIVERED = "delivered"
+    LATER = "later"  # try again
+    REFUSED = "refused"  # it will never be taken
+
+
+class Network(Protocol):
+    """A way to reach somebody."""
+
+    async def deliver(self, notice: Notice) -> Delivery:
+        """One try. An exception counts as LATER."""
