@@ -5,7 +5,7 @@ and says that a program wrote it, so that nothing answers it; it bears no number
 before it is handed over, and as due again where the next hop does not take it: a note may be lost with the process, but
 nobody is told twice.
 
-Standards: RFC 3834 (Auto-Submitted), RFC 5322. Known limit: it is not signed.
+Standards: RFC 3834 (Auto-Submitted), RFC 5322.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _TEXTS = tomllib.loads(files("templates").joinpath("mail", "note.toml").read_tex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteSettings:
-    """`organisation` runs the gateway, `hostname` names it in From. `first`: also after an account's first offer."""
+    """`organisation` runs the gateway, `from_address` stands in From. `first`: also after an account's first offer."""
 
     organisation: str
-    hostname: str
+    from_address: str
     first: bool
 
 
@@ -50,11 +50,11 @@ def compose(account: Account, recipient: str, settings: NoteSettings, *, now: fl
     words = _TEXTS.get(account.language) or _TEXTS["en"]
     name = clean_name(settings.organisation)
     note = EmailMessage(policy=email.policy.SMTP)
-    note["From"] = Address(name, "mailgate", settings.hostname)
+    note["From"] = Address(name, addr_spec=settings.from_address)
     note["To"] = Address(clean_name(account.display_name), addr_spec=account.addresses[0])
     note["Subject"] = words["subject"]
     note["Date"] = datetime.fromtimestamp(now, UTC)
-    note["Message-ID"] = f"<{unique}@{settings.hostname}>"
+    note["Message-ID"] = f"<{unique}@{settings.from_address.rpartition('@')[2]}>"
     note["Auto-Submitted"] = "auto-generated"
     note.set_content(words["body"].strip("\n").format(name=name, recipient=recipient) + "\n", cte="quoted-printable")
     return note.as_bytes()
@@ -99,15 +99,15 @@ async def _send(
     return taken
 
 
-def through(next_hop: NextHop) -> Callable[[str, bytes], Awaitable[bool]]:
-    """Hands a note to the next hop, from the null reverse-path."""
+def through(next_hop: NextHop, sign: Callable[[bytes], bytes]) -> Callable[[str, bytes], Awaitable[bool]]:
+    """Signs a note and hands it to the next hop, from the null reverse-path."""
 
     async def hand_over(address: str, message: bytes) -> bool:
         try:
             transaction = await next_hop.begin(Envelope(reverse_path="", recipients=()))
             try:
                 reply = await transaction.rcpt(Recipient(address=address))
-                return reply.accepted and (await transaction.data(message)).accepted
+                return reply.accepted and (await transaction.data(sign(message))).accepted
             finally:
                 await transaction.abort()
         except Refused as refused:

@@ -202,10 +202,6 @@ async def _running(config: Config) -> AsyncIterator[None]:
         forget = [books.forget]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
-        hops = intake.next_hops(config)
-        stack.push_async_callback(hops.close)
-        telling = asyncio.create_task(_tell_senders(config, store, sealer, hops))
-        stack.callback(telling.cancel)
 
         metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
@@ -216,6 +212,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         relay = intake.next_hops(config)
         stack.push_async_callback(relay.close)
+        telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
+        stack.callback(telling.cancel)
         post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
         stack.push_async_callback(_ended, post)
 
@@ -237,18 +235,24 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
 def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
     """Notices by mail, from the configured address; raises ConfigError."""
-    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
     settings = NoticeSettings(
-        from_address=config.notices.sender or f"calls@{domain}",
+        from_address=_own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
     )
+    return MailNetwork(next_hop, settings, _signing(config))
+
+
+def _own_address(config: Config) -> str:
+    """What stands in From of messages of the gateway's own."""
+    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
+    return config.notices.sender or f"calls@{domain}"
+
+
+def _signing(config: Config) -> Callable[[bytes], bytes]:
+    """Signs them, where there are keys; raises ConfigError."""
     signing = gate.signer(config)
-
-    def sign(message: bytes) -> bytes:
-        return signing.sign(message, reverse_path="", now=time.time()) if signing else message
-
-    return MailNetwork(next_hop, settings, sign)
+    return lambda message: signing.sign(message, reverse_path="", now=time.time()) if signing else message
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -269,9 +273,9 @@ def _dial(config: Config) -> Callable[[str, str], Channel]:
 
 async def _tell_senders(config: Config, store: Store, sealer: Sealer, next_hop: NextHop) -> None:
     """Notes to senders, where some are due, until cancelled."""
-    hand_over = sender_note.through(next_hop)
+    hand_over = sender_note.through(next_hop, _signing(config))
     settings = sender_note.NoteSettings(
-        organisation=config.gateway.name, hostname=config.smtp.hostname, first=config.policy.sender_note
+        organisation=config.gateway.name, from_address=_own_address(config), first=config.policy.sender_note
     )
     while True:
         await asyncio.sleep(sender_note.EVERY_S)

@@ -353,7 +353,7 @@ async def test_what_grows_past_the_next_hop_goes_on_without_an_offer(house: Hous
 class TestNote:
     """The sender is told once of the first offer, and again when it is asked for."""
 
-    SETTINGS = NoteSettings(organisation="Analytical Engines", hostname="gateway.example.org", first=True)
+    SETTINGS = NoteSettings(organisation="Analytical Engines", from_address="calls@example.org", first=True)
 
     async def tell(self, house: House, *, first: bool = True, taken: bool = True) -> list[tuple[str, bytes]]:
         told: list[tuple[str, bytes]] = []

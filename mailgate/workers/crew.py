@@ -117,7 +117,7 @@ class Crew:
             wire.tell("notes", self._notes.any)
             assert process.stdin is not None
             with contextlib.suppress(ConnectionError):
-                process.stdin.write(self._config.model_dump_json().encode())
+                process.stdin.write(self._config.model_dump_json(by_alias=True).encode())
                 process.stdin.close()
             if self._stop.is_set():
                 wire.tell("stop")

@@ -125,6 +125,7 @@ async def test_whoever_asks_for_no_more_gets_none_within_a_second(world: World) 
 async def test_the_sender_is_told_of_the_first_offer_and_again_on_request(world: World) -> None:
     await arrived(world, letter())
     (note,) = await world.wait_for_mail(ADA, 1)
+    assert world.dkim_valid(note)
     assert b"Auto-Submitted: auto-generated" in note and b"[nocall]" in note
     assert world.links(note) == [] and not [face for face in faces(note) if shows(face, ADA_NUMBER)]
     world.gateway.run("account", "change", ADA, "--note")
