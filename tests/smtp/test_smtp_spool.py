@@ -7,7 +7,7 @@ import errno
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtp_hooks.content import DATA_END, Content, stuff
@@ -16,6 +16,7 @@ from smtp_hooks.server.spool import Places, Spool
 lines = st.lists(st.sampled_from([b"", b".", b"..", b".x", b"text", b"\t", b"a.b" * 40]), max_size=30)
 
 
+@settings(deadline=None)  # files
 @given(lines, st.integers(1, 40), st.integers(0, 200))
 def test_spooled_content_is_the_content_that_is_not_spooled(parts: list[bytes], width: int, in_memory: int) -> None:
     message = b"".join(part + b"\r\n" for part in parts)
