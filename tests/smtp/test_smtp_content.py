@@ -64,7 +64,6 @@ def test_a_dot_is_found_wherever_it_stands(offset: int) -> None:
 
 
 @settings(deadline=None)
-@settings(deadline=None)
 @given(message=_PIECES)
 def test_unclean_is_whatever_is_not_whole_lines(message: bytes) -> None:
     naked = message.replace(b"\r\n", b"")
