@@ -66,7 +66,7 @@ class Closing:
 
 
 def create_app(hub: Hub) -> FastAPI:
-    """The application; `app.state.streams.close()` ends its streams."""
+    """The application; `app.state.close()` ends its streams."""
     static = files("demo_page") / "static"
     closing = Closing()
 
@@ -158,7 +158,7 @@ def create_app(hub: Hub) -> FastAPI:
             Route("/telephones/{key}/{action}", _from_here(act), methods=["POST"]),
         ],
     )
-    app.state.streams = closing
+    app.state.close = closing.close
     return app
 
 
