@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import re
 from email.message import EmailMessage
 
 import pytest
+from e2e_letters import letter
 from e2e_world import Visitor, link_to, reset
 from lab.phone import Answer, Reject
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World, off_loop
@@ -96,6 +98,12 @@ async def test_never_again_by_the_code_that_was_mailed(one_world: World, http: V
     [code] = re.findall(r"(?m)^\s+([0-9]{6})$", words_of(message))
     await says(http, link, "code", "never/code", code=code)
     assert "There will be no more offers" in (await http.get(f"{link}/never")).text
+    await asyncio.sleep(1.5)  # accounts and suppressions are remembered for a second
+    before = len(world.mailbox(BEN))
+    await world.submit(letter())
+    assert world.links((await world.wait_for_mail(BEN, before + 1))[-1]) == []
+    world.gateway.run("suppress", BEN, "--lift")  # for the tests that come after
+    await asyncio.sleep(1.5)
     assert code not in world.gateway.log
 
 
