@@ -41,6 +41,7 @@ from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
+from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
@@ -122,6 +123,7 @@ def create_app(
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
+            *LanguageSwitch(settings, pages.languages).routes(),
             *(MyPages(settings, own, pages).routes() if own else ()),
             *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
@@ -135,7 +137,7 @@ def create_app(
     app.add_middleware(
         Guard,
         frame_ancestors=settings.frame_ancestors,
-        failure_page=lambda headers: pages.plain("failure", pages.reader(headers.get("accept-language", ""))),
+        failure_page=lambda headers: pages.plain("failure", pages.reader(asked(headers))),
     )
     return app
 
@@ -269,13 +271,13 @@ class _AcceptPage:
             return "gone"
 
     def _reader(self, request: Request, view: View) -> Reader:
-        return self._pages.reader(request.headers.get("accept-language", ""), view.language)
+        return self._pages.reader(asked(request.headers), view.language)
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(
             self._pages.offer(token, view, reader, form),
             status_code=status,
-            headers={"Vary": "Accept-Language", **self._pages.headers},
+            headers={"Vary": "Accept-Language, Cookie", **self._pages.headers},
         )
 
     def _to_page(self, token: str) -> Response:
@@ -286,5 +288,5 @@ class _AcceptPage:
 
     def plain(self, kind: str, status: int, headers: Headers) -> Response:
         """A page of a title and a sentence; see Pages.plain."""
-        reader = self._pages.reader(headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(headers))
         return HTMLResponse(self._pages.plain(kind, reader), status_code=status)

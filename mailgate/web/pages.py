@@ -19,6 +19,7 @@ from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mailgate.languages import LANGUAGES
 from mailgate.offers.answer import Reason
 from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
@@ -98,7 +99,7 @@ class Pages:
         self._settings = settings
         self._nonces = nonces
         self._now = now
-        self._languages = texts.load()
+        self.languages = texts.load()
         self._zone = ZoneInfo(settings.time_zone)
         self.regions = frozenset(settings.countries or countries.EVERY_REGION)
         self._examples = countries.examples(self.regions)
@@ -124,6 +125,8 @@ class Pages:
             name: f"{settings.base_path}/static/{hashed}" for name, hashed in self.assets.names.items()
         }
         environment.globals["organisation"] = settings.organisation
+        environment.globals["languages"] = [self.languages[language] for language in LANGUAGES]
+        environment.globals["base"] = settings.base_path
         self._environment = environment
         self._offer = environment.get_template("offer.html")
         self._panel = environment.get_template("panel.html")
@@ -180,7 +183,14 @@ class Pages:
         values = self._values(token, view, reader, story)
         step = "done" if shown.done else "code" if shown.sent else "address"
         return self._never.render(
-            {**values, "texts": reader.texts, "say": self._say(reader, story, values), "shown": shown, "step": step}
+            {
+                **values,
+                "texts": reader.texts,
+                "here": f"{values['path']}/never",
+                "say": self._say(reader, story, values),
+                "shown": shown,
+                "step": step,
+            }
         )
 
     def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
@@ -200,6 +210,7 @@ class Pages:
         """A page of a title and a sentence: `not_found`, `gone`, `too_large`, `method`, `failure`."""
         return self._plain.render(
             texts=reader.texts,
+            here="",
             title=reader.texts.say(f"plain.{kind}_title"),
             text=reader.texts.say(f"plain.{kind}_text"),
         )
@@ -224,6 +235,7 @@ class Pages:
         return {
             **values,
             "texts": reader.texts,
+            "here": values["path"],
             "story": story,
             "say": say,
             "title": say(story.title),
@@ -243,7 +255,7 @@ class Pages:
     def _say(self, reader: Reader, story: Story, values: Mapping[str, str]) -> Callable[[str], str]:
         filled = {
             **values,
-            "gateway": _isolated(self._gateway) if reader.texts.direction == "rtl" else self._gateway,
+            "gateway": self._gateway,
             "organisation": self._settings.organisation,
             "duration": _duration(reader.texts, story.talked_s or 0),
         }
@@ -251,7 +263,7 @@ class Pages:
 
     def _sheet_of(self, language: str, region: str, title: str, has_pin: bool) -> Sheet:
         """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
-        reader = Reader(texts=self._languages[language], region=region)
+        reader = Reader(texts=self.languages[language], region=region)
         story = Story(
             key=gap("key"), phase="offer", title=title, text="offer.lead", form=True, may_decline=True, may_reply=True
         )
@@ -261,7 +273,7 @@ class Pages:
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:
         return Reader(
-            texts=texts.choose(self._languages, accept_language, otherwise),
+            texts=texts.choose(self.languages, accept_language, otherwise),
             region=countries.region_of(accept_language, self.regions, self._settings.default_region),
         )
 
@@ -293,11 +305,6 @@ def _watch(story: Story) -> str:
 def _grouped(pin: str) -> str:
     """Digits in threes, as people say them."""
     return " ".join(pin[i : i + 3] for i in range(0, len(pin), 3))
-
-
-def _isolated(number: str) -> str:
-    """A number that keeps its order among words that run from right to left (Unicode Annex 9, 2.4)."""
-    return f"\N{LEFT-TO-RIGHT ISOLATE}{number}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _clock(seconds: int) -> str:

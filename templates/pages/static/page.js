@@ -51,18 +51,21 @@
   document.addEventListener("change", (event) => {
     if (event.target.id === "region") showExample();
   });
+  const remember = () => {
+    const number = document.getElementById("number");
+    const region = document.getElementById("region");
+    if (!number) return;
+    try {
+      sessionStorage.setItem("number", JSON.stringify({ number: number.value, region: region ? region.value : "" }));
+    } catch { /* no storage: nothing is remembered */ }
+  };
   document.addEventListener("submit", (event) => {
-    const button = event.target.querySelector("button");
+    remember(); // for the page that comes next, also where only the language is another
+    const button = event.target.querySelector("button[data-busy]");
+    if (!button) return;
     if (button.getAttribute("aria-disabled") === "true") {
       event.preventDefault(); // the second press of a double press; the server would not call twice either
       return;
-    }
-    const number = event.target.elements.namedItem("number");
-    if (number) {
-      const region = event.target.elements.namedItem("region");
-      try {
-        sessionStorage.setItem("number", JSON.stringify({ number: number.value, region: region ? region.value : "" }));
-      } catch { /* no storage: nothing is remembered */ }
     }
     button.setAttribute("aria-disabled", "true");
     button.querySelector("span").textContent = button.dataset.busy;
