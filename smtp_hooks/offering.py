@@ -28,6 +28,7 @@ class Offering:
     async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         """Send the message on as the gate says; the reply for the client."""
         hop = await self._next_hop.capabilities()
+        inner.prepare()  # the next hop's 354 comes while the message is judged, and few are refused
         match await self._gate.judge(envelope, message, eight_bit=hop.eight_bit, size_limit=hop.size or 0):
             case Untouched():
                 return await inner.data(message)

@@ -21,6 +21,10 @@ class Transaction(Protocol):
 
     async def rcpt(self, recipient: Recipient) -> Reply: ...
 
+    def prepare(self) -> None:
+        """The message is here and will come in a moment: whatever must be asked for first is asked for already, and
+        nothing is waited for. May be left out; an `abort` behind it costs a connection."""
+
     async def data(self, message: bytes) -> Reply: ...
 
     async def abort(self) -> None: ...
@@ -60,6 +64,9 @@ class Recorded:
         if reply.accepted:
             self._accepted.append(recipient)
         return reply
+
+    def prepare(self) -> None:
+        self._inner.prepare()
 
     async def data(self, message: bytes) -> Reply:
         envelope = replace(self._envelope, recipients=tuple(self._accepted))
