@@ -135,11 +135,12 @@ async def _running(config: Config) -> AsyncIterator[None]:
         surgery = Apart()
         stack.push_async_callback(surgery.close)
         judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
-        await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
-        if config.smtp.listen and config.smtp.workers == 1:
-            await stack.enter_async_context(intake.smtp(config, judge, notes))
-        elif config.smtp.listen:
+        if config.smtp.workers == 1:
+            await stack.enter_async_context(intake.milter(config, judge))
+            if config.smtp.listen:
+                await stack.enter_async_context(intake.smtp(config, judge, notes))
+        else:
             crew = Crew(config, books=books, notes=notes, counts=metrics)
             stack.push_async_callback(crew.stop)
             forget.append(crew.forget)

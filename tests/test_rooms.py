@@ -58,6 +58,7 @@ ROOMS = {
     "mailgate.sender_note": Floor.SERVICE,
     "mailgate.delivery_notes": Floor.SERVICE,
     "smtp_hooks.split": Floor.SERVICE,
+    "smtp_hooks.listening": Floor.SERVICE,
     "smtp_hooks.surgery": Floor.SERVICE,
     "smtp_hooks.pipeline": Floor.SERVICE,
     "smtp_hooks.offering": Floor.SERVICE,
