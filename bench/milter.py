@@ -121,6 +121,7 @@ def mailgate(folder: Path, postfix: Postfix) -> Iterator[Gateway]:
     gateway.init()
     gateway.account_add("ada@example.org", "Ada Lovelace", "--number", "+33199001234")
     gateway.configure("milter", listen=f"unix:{postfix.root}/queue/mailgate.sock", socket_group="postfix")
+    gateway.configure("smtp", workers=2)  # as opendkim uses both cores
     gateway.configure("log", level="warning")
     postfix.run_script(gateway.run("deploy", "postfix", "--milter", "--service", postfix.service).stdout)
     gateway.start()
