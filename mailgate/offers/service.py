@@ -38,6 +38,7 @@ from mailgate.offers.events import (
     name_of,
 )
 from mailgate.offers.issue import Issued, Issuer, Rules
+from mailgate.offers.known import KnownNumbers
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
@@ -114,6 +115,7 @@ class Offers:
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
+        self.known = KnownNumbers(self._find, now)
         self.answers = Answers(
             store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
         )
