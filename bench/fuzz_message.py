@@ -214,8 +214,11 @@ def html(data: bytes) -> None:
 
 _TAG = re.compile(r"""<[a-zA-Z/]((?:[^>=]|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>""")
 _BAD_PARENTS = frozenset(
-    "a table tbody thead tfoot tr td th caption select textarea title style script noscript template"
-    " head blockquote ul ol dl pre button label svg math iframe object h1 h2 h3 h4 h5 h6".split()
+    re.findall(
+        r"\w+",
+        "a table tbody thead tfoot tr td th caption select textarea title style script noscript template head"
+        " blockquote ul ol dl pre button label svg math iframe object h1 h2 h3 h4 h5 h6",
+    )
 )
 
 

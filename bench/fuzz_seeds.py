@@ -141,9 +141,8 @@ def packets() -> list[bytes]:
 
 
 WORDS = [
-    *b"\r\n|\r\n\r\n|--a0\r\n|--a0--\r\n|--b\r\n|--bb--\r\n|=\r\n|=3D|=C3=A9|\xc3\xa9|\xff|\0|\r|\n| \t|=20\r\n|>| ".split(
-        b"|"
-    ),
+    *b"\r\n|\r\n\r\n|--a0\r\n|--a0--\r\n|--b\r\n|--bb--\r\n|=\r\n|=3D|=C3=A9|\xc3\xa9|\xff|\0|\r|\n".split(b"|"),
+    *b" \t|=20\r\n|>| |=|  \r\n".split(b"|"),
     b"Content-Type: text/plain\r\n",
     b'Content-Type: multipart/mixed; boundary="b"\r\n',
     b"Content-Type: text/html; charset=iso-2022-jp\r\n",

@@ -1,4 +1,4 @@
-"""What must hold of everything that peers send: SMTP commands, replies, content, milter packets. Targets of `fuzz.py`."""
+"""What must hold of everything that peers send: SMTP commands, replies, content, milter packets. Targets of fuzz.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from smtp_hooks.milter.events import Body, EndOfMessage, Header, Negotiate, Prot
 from smtp_hooks.milter.message import Content as MilterContent
 from smtp_hooks.milter.message import Field, differences
 from smtp_hooks.milter.protocol import Conversation
-from smtp_hooks.protocol import Capabilities, ProtocolError as ReplyError
-from smtp_hooks.protocol import ReplyReader, mail_command, rcpt_command, write_reply
+from smtp_hooks.protocol import Capabilities, ReplyReader, mail_command, rcpt_command, write_reply
+from smtp_hooks.protocol import ProtocolError as ReplyError
 
 _CONTROL = frozenset(map(chr, (*range(32), 127)))
 _ALL = Capabilities(size=0, eight_bit=True, smtputf8=True, dsn=True, auth=True)
