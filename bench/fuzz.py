@@ -153,6 +153,7 @@ def guided(name: str, seeds: list[bytes], seconds: float, findings: Findings, se
         "-rss_limit_mb=2048",
         f"-seed={seed}",
         "-verbosity=0",
+        "-report_slow_units=600",
     ]
     options += ["-len_control=0", f"-artifact_prefix={findings.folder}/"]
     atheris.Setup([sys.argv[0], *options, str(folder)], one, custom_mutator=mutated)
