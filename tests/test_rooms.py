@@ -54,6 +54,7 @@ ROOMS = {
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,
     "mailgate.gate": Floor.SERVICE,
+    "mailgate.dkim_files": Floor.SERVICE,
     "mailgate.trial": Floor.SERVICE,
     "mailgate.sender_note": Floor.SERVICE,
     "mailgate.delivery_notes": Floor.SERVICE,
