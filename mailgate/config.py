@@ -17,6 +17,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from mailgate.calls.trunks import Line, Transport, Trunk
 from mailgate.errors import ConfigError
 from smtp_hooks.endpoint import parse_endpoint
 
@@ -290,7 +291,16 @@ class Asterisk(Section):
     username: str = "mailgate"
     secret_file: Path = Path("keys/ami.secret")
     trunk: str = "trunk"
-    """The endpoint through which telephone numbers are dialled."""
+    """The endpoint through which telephone numbers are dialled, where there are no `[[trunk]]` tables."""
+    tcp_bind: HostPort = "0.0.0.0:5060"
+    """Where Asterisk listens for trunks by TCP …"""
+    tls_bind: HostPort = "0.0.0.0:5061"
+    """… and for trunks by TLS."""
+    tls_ca_file: Path = Path("/etc/ssl/certs/ca-certificates.crt")
+    """Who vouches for the certificates of trunks by TLS; read by Asterisk."""
+    tls_cert_file: OptionalPath = None
+    """What is shown to a provider that asks for a certificate, or calls by TLS; read by Asterisk."""
+    tls_key_file: OptionalPath = None
     sip_outbound: str = ""
     """The endpoint through which outside SIP addresses are dialled; empty: none are."""
     websocket: Loopback = "127.0.0.1:8088"
@@ -301,6 +311,52 @@ class Asterisk(Section):
     """Where browsers send their audio to, where Asterisk is behind a router; empty: what Asterisk finds."""
     sounds: Path = Path("sounds")
     """Where spoken announcements are kept; Asterisk must be able to read it."""
+
+
+class TrunkTable(Section):
+    """A way to the telephone network that `mailgate deploy asterisk` writes; see mailgate.calls.trunks."""
+
+    name: str
+    host: str
+    prefixes: tuple[str, ...] = ()
+    username: str = ""
+    password_file: OptionalPath = None
+    register_: bool = Field(default=False, alias="register")
+    transport: Transport = Transport.UDP
+    srtp: bool = False
+    nat: bool = False
+    keep_alive_s: int = 15
+    capacity: int = 0
+    caller: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.username) != (self.password_file is not None):
+            raise ValueError("username and password_file go together")
+        try:
+            assert self.line and self.trunk("-")
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def line(self) -> Line:
+        return Line(name=self.name, prefixes=self.prefixes, capacity=self.capacity)
+
+    def trunk(self, password: str) -> Trunk:
+        """With what stands in `password_file`; raises ConfigError."""
+        return Trunk(
+            name=self.name,
+            host=self.host,
+            username=self.username,
+            password=password if self.username else "",
+            register=self.register_,
+            transport=self.transport,
+            srtp=self.srtp,
+            nat=self.nat,
+            keep_alive_s=self.keep_alive_s,
+            caller=self.caller,
+        )
 
 
 class Dialling(Section):
@@ -357,6 +413,7 @@ class Config(Section):
     store: StoreSection = StoreSection()
     web: Web = Web()
     asterisk: Asterisk = Asterisk()
+    trunk: tuple[TrunkTable, ...] = ()
     dialling: Dialling = Dialling()
     call: Call = Call()
     notices: Notices = Notices()

@@ -91,7 +91,8 @@ def _outcome_of_key(leg: Leg, key: str) -> Outcome:
 class Record:
     """One record: the phase, since when (UNIX seconds), and of an attempt that is over also how it ended.
 
-    `phase` is `placed`, `answered1`, `refused1-KEY`, `confirmed1`, `ringing2`, `failed2-DIALSTATUS-CAUSE`, `answered2`,
+    `phase` is `placed`, `again1-TRY` (that try failed, and another trunk is tried), `answered1`, `refused1-KEY`,
+    `confirmed1`, `ringing2`, `failed2-DIALSTATUS-CAUSE`, `answered2`,
     `refused2-KEY`, `left2`, `confirmed2` or `bridged`.
     """
 
@@ -143,6 +144,8 @@ def event_of_phase(attempt_id: str, phase: str, at: float) -> CallEvent | None:
     match phase:
         case "placed":
             return Ringing(attempt_id=attempt_id, leg=1)
+        case _ if phase.startswith("again1"):
+            return Ringing(attempt_id=attempt_id, leg=1)
         case "answered1":
             return Answered(attempt_id=attempt_id, leg=1)
         case "confirmed1":
@@ -177,7 +180,7 @@ def _outcome(record: Record) -> Outcome:
     if record.revoked:
         return Outcome.REVOKED
     match name:
-        case "placed":
+        case "placed" | "again1":
             return outcome_of_cause(1, record.cause)
         case "answered1":
             return Outcome.OFFEREE_HUNG_UP

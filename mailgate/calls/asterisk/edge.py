@@ -24,16 +24,18 @@ from mailgate.calls.action import (
     admit_action,
     answer_action,
     check_attempt,
-    dial_string,
     originate_action,
+    ways,
 )
 from mailgate.calls.asterisk import records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
+from mailgate.calls.asterisk.seats import Lines, Seats
 from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, is_leg_1, rank
+from mailgate.calls.trunks import lines_for
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Asterisk:
         self._on_connected = on_connected
         self._on_dial_in = on_dial_in
         self._expected = Expected(self._never_came, nonce_ttl_s)
+        self._seats = Seats(settings.lines, lambda: self._ask({"Action": "CoreShowChannels"}))
         self._clock = clock
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,26 +110,42 @@ class Asterisk:
 
     # --- what can be asked of it ------------------------------------------------------------------------------
     async def originate(self, order: CallOrder) -> None:
-        """Place the call, or let in who calls in. Raises CallFailed when nothing rings, OutcomeUnknown when that is
-        not known. A browser's order waits for its page; Ended tells where that never comes."""
+        """Place the call, or let in who calls in. Raises CallFailed when nothing rings (LinesBusy: for want of a free
+        line), OutcomeUnknown when that is not known. A browser's order waits for its page; Ended tells where that never
+        comes."""
         if order.attempt_id in self._sent:
             raise OutcomeUnknown("this attempt was sent before")
-        try:
-            match order.leg1.kind:
-                case Kind.BROWSER:
-                    action = admit_action(order, "tried", self._settings, self._clock())  # its fault is known now
-                case Kind.DIAL_IN:
-                    action = admit_action(order, order.leg1.address, self._settings, self._clock())
-                case _:
-                    action = originate_action(order, self._settings, self._clock())
-        except ValueError as error:
-            raise CallFailed(str(error)) from error
         if self._link is None or self.trouble:
             raise CallFailed(f"no calls can be placed: {self.trouble}")
+        try:
+            await self._begin(order)
+        except CallFailed:
+            self._seats.leave(order.attempt_id)
+            raise
+
+    async def _begin(self, order: CallOrder) -> None:
+        try:
+            lines = await self._seats.take(order)
+            action = self._action(order, lines)
+        except ValueError as error:
+            raise CallFailed(str(error)) from error
+        except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
+            raise CallFailed(str(error)) from error
         if order.leg1.kind is Kind.BROWSER:
             self._expected.add(order)
             return
         await self._send(order, action)
+
+    def _action(self, order: CallOrder, lines: Lines) -> dict[str, str | list[str]]:
+        """What Asterisk is told; raises ValueError."""
+        now = self._clock()
+        match order.leg1.kind:
+            case Kind.BROWSER:
+                return admit_action(order, "tried", self._settings, now, lines[1])  # its fault is known now
+            case Kind.DIAL_IN:
+                return admit_action(order, order.leg1.address, self._settings, now, lines[1])
+            case _:
+                return originate_action(order, self._settings, now, *lines)
 
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
@@ -206,6 +225,8 @@ class Asterisk:
                 placed = still[attempt_id]
                 found[attempt_id] = Ended(attempt_id=attempt_id, outcome=Outcome.LOST) if placed else None
         for attempt_id, event in found.items():
+            if event is None or isinstance(event, Ended):
+                self._seats.leave(attempt_id)
             if event is not None:
                 _remember(self._told, attempt_id, max(rank(event), self._told.get(attempt_id, 0)))
         return found
@@ -217,12 +238,13 @@ class Asterisk:
         """
         match channel.kind:
             case Kind.TEL:
-                return await self._has_contact(self._settings.trunk)
+                lines = lines_for(channel.address, self._settings.lines)
+                return any([await self._has_contact(line.name) for line in lines])
             case Kind.SIP if "@" not in channel.address:
                 return await self._has_contact(channel.address)
             case _:
                 try:
-                    return bool(dial_string(channel, self._settings)) and self.connected
+                    return bool(ways(channel, self._settings)) and self.connected
                 except ValueError:
                     return False
 
@@ -323,6 +345,8 @@ class Asterisk:
                     if self._on_connected:
                         await self._on_connected()
                 elif rank(event) > self._told.get(event.attempt_id, 0):
+                    if isinstance(event, Ended):
+                        self._seats.leave(event.attempt_id)
                     _remember(self._told, event.attempt_id, rank(event))
                     await self._on_event(event)
             except Exception:
@@ -348,7 +372,8 @@ class Asterisk:
         if order is None:
             return "no"
         try:
-            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock()))
+            lines = lines_for(order.leg2.address, self._settings.lines) if order.leg2.kind is Kind.TEL else None
+            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock(), lines))
         except CallFailed:
             self._queue.put_nowait(Ended(attempt_id=order.attempt_id, outcome=Outcome.NOT_PLACED))
         except OutcomeUnknown:
