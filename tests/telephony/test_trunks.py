@@ -194,14 +194,18 @@ async def test_nobody_is_tried_again_who_does_not_answer_or_whose_offer_is_taken
 
 
 async def test_a_call_by_the_second_trunk_can_be_taken_back(two: tuple[Calls, Phone, Phone], order: Make) -> None:
+    """Also in the moment in which it begins, while the first leg is still to be seen."""
     calls, first, second = two
-    first.plan, second.plan = plan_both(Reject(code=503)), plan_both(Ring())
-    made = order()
-    await calls.edge.originate(made)
-    call = await second.call(OFFEREE)
-    assert await calls.edge.hang_up(made.attempt_id)
-    assert (await calls.ended(made.attempt_id)).outcome is Outcome.REVOKED
-    await asyncio.wait_for(call.over.wait(), 1)
+    first.plan, second.plan = plan_both(Reject(code=503, after=0.1)), plan_both(Ring())
+    for pause_s in (0.0, 0.05, 0.098, 0.1, 0.102, 0.104, 0.106, 0.11, 0.2):
+        made, before, rung = order(), len(second.calls), len(first.calls)
+        await calls.edge.originate(made)
+        await first.call(OFFEREE, since=rung)
+        await asyncio.sleep(pause_s)
+        assert await calls.edge.hang_up(made.attempt_id)
+        assert (await calls.ended(made.attempt_id, timeout_s=3)).outcome is Outcome.REVOKED
+        for call in second.calls[before:]:
+            await asyncio.wait_for(call.over.wait(), 1)
 
 
 async def test_where_every_trunk_fails_the_call_ends_once(two: tuple[Calls, Phone, Phone], order: Make) -> None:
@@ -253,32 +257,30 @@ async def test_a_dead_trunk_is_passed_over(
         assert await calls.edge.available(Channel.parse(f"tel:{ADA}"))
         made = order()
         await calls.edge.originate(made)
-        await calls.seen(made.attempt_id, Bridged, timeout_s=3)
+        await calls.seen(made.attempt_id, Bridged, timeout_s=4)
         second.hang_up(second.calls[0])
         assert (await calls.ended(made.attempt_id)).outcome is Outcome.COMPLETED
     assert [m for _, way, m in second.wire if way == "in" and m.startswith("OPTIONS")]
 
 
 async def test_without_mailgate_the_next_trunk_is_tried_all_the_same(
-    two: tuple[Calls, Phone, Phone], order: Make
+    another: Callable[..., PrivateAsterisk], providers: tuple[Phone, Phone], order: Make
 ) -> None:
-    calls, first, second = two
+    first, second = providers
+    asterisk = another(trunks=trunks(*providers), lines=BOTH)
     first.plan, second.plan = plan_both(Reject(code=503, after=0.5)), plan_both(ONE)
     made = order()
-    await calls.edge.originate(made)
-    await first.call(OFFEREE)
-    await calls.edge.stop()
+    async with linked(asterisk) as calls:
+        await calls.edge.originate(made)
+        await first.call(OFFEREE)
     ada = await second.call(ADA)
     await asyncio.wait_for(ada.up.wait(), 2)
     await asyncio.sleep(0.6)
-    await calls.edge.start()
-    settled = (await calls.edge.settle([made.attempt_id]))[made.attempt_id]
-    assert isinstance(settled, Bridged)
-    assert [call.number for call in (*first.calls, *second.calls)] == [OFFEREE, ADA, OFFEREE, ADA][:1] + [
-        call.number for call in (*first.calls[1:], *second.calls)
-    ]
-    second.hang_up(ada)
-    assert (await calls.ended(made.attempt_id)).outcome is Outcome.COMPLETED
+    async with linked(asterisk) as calls:
+        settled = (await calls.edge.settle([made.attempt_id]))[made.attempt_id]
+        assert isinstance(settled, Bridged)
+        second.hang_up(ada)
+        assert (await calls.ended(made.attempt_id)).outcome is Outcome.COMPLETED
     assert [call.number for call in second.calls] == [OFFEREE, ADA]
 
 

@@ -73,7 +73,11 @@ class Asterisk:
         self._on_connected = on_connected
         self._on_dial_in = on_dial_in
         self._expected = Expected(self._never_came, nonce_ttl_s)
-        self._seats = Seats(settings.lines, lambda: self._ask({"Action": "CoreShowChannels"}))
+        self._seats = Seats(
+            settings.lines,
+            lambda: self._ask({"Action": "CoreShowChannels"}),
+            lambda attempt_id: self._told.get(attempt_id) == ENDED,
+        )
         self._clock = clock
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -177,13 +181,7 @@ class Asterisk:
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
             return True
         while self._told.get(attempt_id) != ENDED:
-            mark: dict[str, str | list[str]] = {
-                "Action": "Setvar",
-                "Channel": leg1,
-                "Variable": "MG_REVOKED",
-                "Value": "1" if revoked else "",
-            }
-            if (await self._act(mark)).get("response") == "Success":
+            if await self._mark(leg1, revoked):
                 break
             if leg1 == attempt_id and (came_in := await self._leg_1_of(attempt_id)):
                 leg1 = came_in
@@ -194,12 +192,33 @@ class Asterisk:
             await asyncio.sleep(0.05)
         else:
             return False
-        answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
-        # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
-        for row in await self._ask({"Action": "CoreShowChannels"}):
-            if row.get("linkedid") == leg1 and row.get("uniqueid") != leg1:
-                await self._act({"Action": "Hangup", "Channel": str(row["channel"]), "Cause": "16"})
-        return answer.get("response") == "Success"
+        await self._end(leg1)
+        # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key; nor a leg 1 that goes by the next trunk
+        # since this moment, which may not be there yet when it is looked for.
+        for pause_s in (0.0, 0.05):
+            await asyncio.sleep(pause_s)
+            for row in await self._ask({"Action": "CoreShowChannels"}):
+                if attempt_of(row) == attempt_id and row.get("uniqueid") != leg1:
+                    if is_leg_1(row):
+                        await self._mark(str(row["uniqueid"]), revoked)
+                    await self._end(str(row["channel"]))
+            if self._told.get(attempt_id) == ENDED:
+                break
+        return True
+
+    async def _end(self, channel: str) -> None:
+        """One that is gone by itself meanwhile is as good."""
+        await self._act({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+
+    async def _mark(self, leg1: str, revoked: bool) -> bool:
+        """Tell the record why the channel is going to be hung up; False where there is no such channel."""
+        mark: dict[str, str | list[str]] = {
+            "Action": "Setvar",
+            "Channel": leg1,
+            "Variable": "MG_REVOKED",
+            "Value": "1" if revoked else "",
+        }
+        return (await self._act(mark)).get("response") == "Success"
 
     async def _leg_1_of(self, attempt_id: str) -> str:
         """The Uniqueid of a leg 1 that called in, "" where there is none."""

@@ -24,11 +24,18 @@ _ENDPOINT = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}\Z")  # chan_pjsip's names for ch
 
 
 class Seats:
-    """Which lines each attempt has a place on."""
+    """Which lines each attempt has a place on. `channels` asks Asterisk for those that are up; a channel of an attempt
+    that `is_over` is about to go."""
 
-    def __init__(self, lines: tuple[Line, ...], channels: Callable[[], Awaitable[list[Message]]]) -> None:
+    def __init__(
+        self,
+        lines: tuple[Line, ...],
+        channels: Callable[[], Awaitable[list[Message]]],
+        is_over: Callable[[str], bool],
+    ) -> None:
         self._lines = lines
         self._channels = channels
+        self._is_over = is_over
         self._kept: dict[str, Counter[str]] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -60,8 +67,9 @@ class Seats:
         seen: dict[str, Counter[str]] = {}
         for row in channels:
             endpoint = _ENDPOINT.match(str(row.get("channel", "")))
-            if endpoint:
-                seen.setdefault(attempt_of(row), Counter())[endpoint[1]] += 1
+            attempt_id = attempt_of(row)
+            if endpoint and not self._is_over(attempt_id):
+                seen.setdefault(attempt_id, Counter())[endpoint[1]] += 1
         used = Counter[str]()
         for attempt_id in {*seen, *self._kept}:
             # the greater of both, for each line
