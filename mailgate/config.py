@@ -379,6 +379,8 @@ class Call(Section):
     longest_minutes: float = Field(default=60, gt=0, le=600)
     destination_presses_key: bool = True
     """A telephone destination presses 1 before it is bridged, so that no voicemail greeting is heard."""
+    say_who_is_called: bool = True
+    """Whether who has pressed 1 hears who is called now, before that telephone rings."""
     dial_in: bool = False
     """Whether who calls the gateway's number is asked for an offer's PIN."""
     pin_digits: int = Field(default=6, ge=6, le=10)

@@ -19,12 +19,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
 from mailgate import gate, intake, sender_note
 from mailgate.books import OwnBooks
-from mailgate.calls import announcements, plan
+from mailgate.calls import announcements, plan, recording
 from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Kind
@@ -38,7 +39,7 @@ from mailgate.keyfiles import load_ring, read_secret
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
-from mailgate.offers.offer import Offer
+from mailgate.offers.offer import Offer, Terms
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
@@ -116,23 +117,37 @@ class _CallDesk:
 
     asterisk: Asterisk
     speech: Speech
+    sounds: Path
     limits: plan.Limits
+    say_who_is_called: bool
 
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        language = announcements.spoken_language(terms.language)
-        first, second, leg2 = await asyncio.gather(
+        first, calling, second, leg2 = await asyncio.gather(
             # who has called in is not asked for a key, so there is nothing to say to them
-            self._say("" if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), language),
-            self._say(announcements.to_destination(terms), language),
+            self._say(None if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # a page shows it, and does not wait
+            self._say(announcements.calling(terms) if self._says(attempt.leg1) else None, terms),
+            self._say(announcements.to_destination(terms), terms),
             self._way(terms.destination),
         )
-        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second)
+        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
 
-    async def _say(self, text: str, language: str) -> str:
-        """The sound file without extension; empty, for the built-in prompt, where there is none."""
-        return str(await self.speech.render(text, language) or "") if text else ""
+    def _says(self, leg1: Channel) -> bool:
+        return self.say_who_is_called and leg1.kind is not Kind.BROWSER
+
+    async def _say(self, sentence: announcements.Sentence | None, terms: Terms) -> str:
+        """The sound file without extension; empty, for the built-in prompt or none at all, where there is none."""
+        if sentence is None:
+            return ""
+        language = announcements.spoken_language(terms.language)
+        name = recording.find(self.sounds, terms.account_id) if sentence.by_offeror else None
+        if name is not None:
+            around = await self.speech.render_around(sentence.before, name, sentence.after, language)
+            if around is not None:
+                return str(around)
+        return str(await self.speech.render(sentence.text, language) or "")
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""
@@ -178,12 +193,14 @@ async def _running(config: Config) -> AsyncIterator[None]:
         desk = _CallDesk(
             asterisk,
             Speech(speech_settings(config)),
+            config.asterisk.sounds,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,
                 longest_s=round(config.call.longest_minutes * 60),
                 destination_presses_key=config.call.destination_presses_key,
             ),
+            config.call.say_who_is_called,
         )
         offers = Offers(
             store=store,

@@ -159,59 +159,6 @@ async def test_a_dead_trunk_is_known_before_the_call(
     await watched.edge.stop()
 
 
-PROVIDER_SIP = """
-[4711]
-type=endpoint
-transport=udp
-context=network
-disallow=all
-allow=ulaw
-auth=4711
-aors=4711
-trust_id_inbound=yes
-[4711]
-type=aor
-max_contacts=1
-[4711]
-type=auth
-auth_type=digest
-username=4711
-password=its-password
-[4711]
-type=identify
-endpoint=4711
-match=127.0.0.1
-"""
-PROVIDER_DIALPLAN = """
-[network]
-exten => _+X.,1,Set(DB(seen/caller)=${CALLERID(num)})
- same => n,Set(DB(seen/called)=${EXTEN})
- same => n,Hangup(17)
-"""
-
-
-async def test_a_trunk_registers_with_its_provider_and_calls_with_its_password(
-    another: Callable[..., PrivateAsterisk], order: Callable[..., CallOrder]
-) -> None:
-    """A second Asterisk is the provider: it lets nobody in without digest, and says who called whom."""
-    provider = another(own=(PROVIDER_SIP, PROVIDER_DIALPLAN), trunks=(), users=())
-    trunk = Trunk(host=f"{HOST}:{provider.sip_port}", username="4711", password="its-password", register=True)
-    asterisk = another(trunks=(trunk,), users=())
-    for _ in range(100):
-        if "Registered" in asterisk.cli("pjsip show registrations"):
-            break
-        await asyncio.sleep(0.05)
-    assert f":{asterisk.sip_port}" in provider.cli("pjsip show contacts")
-    watched = Calls(asterisk.deploy.link)
-    await watched.edge.start()
-    made = order()
-    await watched.edge.originate(made)
-    assert (await watched.ended(made.attempt_id)).outcome is Outcome.OFFEREE_BUSY
-    await watched.edge.stop()
-    seen = provider.cli("database show seen")
-    assert re.findall(r"/seen/(\w+) *: (\S+)", seen) == [("called", OFFEREE), ("caller", GATEWAY)]
-
-
 @pytest.mark.claim("T14", "T29")
 def test_asterisk_takes_every_endpoint_for_one_that_hides(pbx: PrivateAsterisk) -> None:
     """As Asterisk reports it: the dialplan hides numbers a second time, so that calls alone would not show it."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 from lab.asterisk import HOST, PrivateAsterisk, free_port
-from lab.cast import ADA, GATEWAY, OFFEREE, Calls
+from lab.cast import ADA, GATEWAY, OFFEREE, Calls, linked
 from lab.phone import Answer, Behaviour, Phone, Reject, Ring
 
 from mailgate.calls.model import Bridged, CallOrder, Channel, Ended, Kind, Outcome, Ringing
@@ -102,15 +101,6 @@ async def providers() -> AsyncIterator[tuple[Phone, Phone]]:
     await second.close()
 
 
-@contextlib.asynccontextmanager
-async def linked(asterisk: PrivateAsterisk) -> AsyncIterator[Calls]:
-    watched = Calls(asterisk.deploy.link)
-    await watched.edge.start()
-    assert watched.edge.connected, watched.edge.trouble
-    yield watched
-    await watched.edge.stop()
-
-
 def trunks(*providers: Phone, **changes: object) -> tuple[Trunk, ...]:
     names = ("one", "two")
     return tuple(
@@ -127,7 +117,7 @@ async def two(
     another: Callable[..., PrivateAsterisk], providers: tuple[Phone, Phone]
 ) -> AsyncIterator[tuple[Calls, Phone, Phone]]:
     asterisk = another(trunks=trunks(*providers), lines=BOTH)
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         yield calls, *providers
 
 
@@ -249,7 +239,7 @@ async def test_a_dead_trunk_is_passed_over(
     dead = Trunk(name="one", host=f"{HOST}:{free_port(socket.SOCK_DGRAM)}", keep_alive_s=1)
     living = Trunk(name="two", host=f"{HOST}:{second.port}", keep_alive_s=1)
     asterisk = another(trunks=(dead, living), lines=BOTH)
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         for _ in range(100):
             if asterisk.cli("pjsip show contacts").count("Unavail") == 1:
                 break
@@ -270,13 +260,13 @@ async def test_without_mailgate_the_next_trunk_is_tried_all_the_same(
     asterisk = another(trunks=trunks(*providers), lines=BOTH)
     first.plan, second.plan = plan_both(Reject(code=503, after=0.5)), plan_both(ONE)
     made = order()
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         await calls.edge.originate(made)
         await first.call(OFFEREE)
     ada = await second.call(ADA)
     await asyncio.wait_for(ada.up.wait(), 2)
     await asyncio.sleep(0.6)
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         settled = (await calls.edge.settle([made.attempt_id]))[made.attempt_id]
         assert isinstance(settled, Bridged)
         second.hang_up(ada)
@@ -293,7 +283,7 @@ async def test_each_number_goes_by_its_own_trunk_and_shows_that_ones_number(
     own = "+33199009555"
     other = Trunk(name="two", host=two.host, keep_alive_s=0, caller=own)
     lines = (Line(name="one"), Line(name="two", prefixes=(ADA[:-2],)))
-    async with linked(another(trunks=(one, other), lines=lines)) as calls:
+    async with linked(another(trunks=(one, other), lines=lines).deploy.link) as calls:
         made = order()
         await calls.edge.originate(made)
         await calls.seen(made.attempt_id, Bridged)
@@ -315,7 +305,7 @@ async def test_a_full_trunk_is_told_before_anything_rings(
     first, _ = providers
     first.plan = plan_both(Ring())
     lines = (Line(name="one", capacity=capacity),)
-    async with linked(another(trunks=trunks(first, first)[:1], lines=lines)) as calls:
+    async with linked(another(trunks=trunks(first, first)[:1], lines=lines).deploy.link) as calls:
         made = [order() for _ in range(3)]
         results = await asyncio.gather(*(calls.edge.originate(each) for each in made), return_exceptions=True)
         taken = [each for each, result in zip(made, results, strict=True) if result is None]
@@ -338,7 +328,7 @@ async def test_a_full_trunk_makes_way_for_the_next_one(
     first, second = providers
     first.plan = second.plan = plan_both(ONE)
     lines = (Line(name="one", capacity=2), Line(name="two", capacity=1))
-    async with linked(another(trunks=trunks(first, second), lines=lines)) as calls:
+    async with linked(another(trunks=trunks(first, second), lines=lines).deploy.link) as calls:
         made, page = order(), order(leg1=Channel(Kind.BROWSER, "0" * 32), confirm1=False)
         await calls.edge.originate(made)
         await calls.seen(made.attempt_id, Bridged)
@@ -359,11 +349,11 @@ async def test_calls_of_others_and_of_before_a_restart_are_counted(
     first, _ = providers
     first.plan = plan_both(ONE)
     asterisk = another(trunks=trunks(first, first)[:1], lines=(Line(name="one", capacity=3),))
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         made = order()
         await calls.edge.originate(made)
         await calls.seen(made.attempt_id, Bridged)
-    async with linked(asterisk) as calls:
+    async with linked(asterisk.deploy.link) as calls:
         with pytest.raises(LinesBusy):
             await calls.edge.originate(order())
         await calls.edge.hang_up(made.attempt_id)
