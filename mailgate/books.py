@@ -15,8 +15,8 @@ from typing import Protocol
 from mailgate.accounts.model import Account
 from mailgate.gather import Gather
 from mailgate.offers.issue import Issued
-from mailgate.offers.offer import ENDED
 from mailgate.offers.service import Offers
+from mailgate.offers.table import ENDED
 from mailgate.store import accounts
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store

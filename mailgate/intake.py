@@ -71,28 +71,27 @@ async def smtp(
         yield
 
 
-def next_hops(config: Config) -> Several:
+def next_hops(config: Config) -> Relay | Several:
     """Where mail goes on, as configured; raises ConfigError."""
     smtp = config.smtp
     auth = smtp.next_hop_auth
     login = Login(username=auth.username, password=read_secret(auth.password_file)) if auth.password_file else None
     tls = smtp_tls.next_hop(smtp.next_hop_tls)
-    return Several(
-        [
-            Relay(
-                RelaySettings(
-                    host=host_of(address),
-                    port=port_of(address),
-                    helo=smtp.hostname,
-                    tls=tls,
-                    tls_required=smtp.next_hop_tls.mode == "verify",
-                    tls_name=smtp.next_hop_tls.name,
-                    login=login,
-                )
+    relays = [
+        Relay(
+            RelaySettings(
+                host=host_of(address),
+                port=port_of(address),
+                helo=smtp.hostname,
+                tls=tls,
+                tls_required=smtp.next_hop_tls.mode == "verify",
+                tls_name=smtp.next_hop_tls.name,
+                login=login,
             )
-            for address in smtp.next_hop
-        ]
-    )
+        )
+        for address in smtp.next_hop
+    ]
+    return relays[0] if len(relays) == 1 else Several(relays)
 
 
 def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, gate: Gate, notes: Notes) -> NextHop:

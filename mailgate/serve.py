@@ -18,28 +18,24 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import uvloop
 
 from mailgate import gate, intake, sender_note
 from mailgate.books import OwnBooks
-from mailgate.calls import announcements, plan, recording
+from mailgate.call_desk import CallDesk
+from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
-from mailgate.calls.dialling import DiallingRules, may_dial
-from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Kind
-from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.speech import Speech, SpeechSettings
-from mailgate.calls.trunks import Line
+from mailgate.calls.model import CallEvent
+from mailgate.calls.speech import Speech
 from mailgate.config import Config
+from mailgate.configured import asterisk_settings, dial, own_address, speech_settings, web_settings
 from mailgate.delivery_notes import DeliveryNotes
 from mailgate.intake import host_of, port_of
-from mailgate.keyfiles import load_ring, read_secret
+from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
-from mailgate.offers.offer import Offer, Terms
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
@@ -47,7 +43,6 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
-from mailgate.web.settings import TalkSettings, WebSettings
 from mailgate.workers.crew import Crew
 from smtp_hooks.pipeline import Gate
 from smtp_hooks.surgery import Apart
@@ -56,103 +51,6 @@ from smtp_hooks.transaction import NextHop
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-
-
-def asterisk_settings(config: Config) -> AsteriskSettings:
-    """The link to Asterisk as configured; raises ConfigError."""
-    host, _, port = config.asterisk.ami.rpartition(":")
-    return AsteriskSettings(
-        gateway_number=config.gateway.number,
-        host=host,
-        port=int(port),
-        username=config.asterisk.username,
-        secret=read_secret(config.asterisk.secret_file),
-        lines=tuple(each.line for each in config.trunk) or (Line(name=config.asterisk.trunk),),
-        outbound=config.asterisk.sip_outbound,
-        websocket=config.asterisk.websocket if config.web.browser_calls else "",
-        relay_address=config.asterisk.relay_address,
-    )
-
-
-def web_settings(config: Config) -> WebSettings:
-    """The pages as configured; raises ConfigError."""
-    dialling = config.dialling
-    return WebSettings(
-        public_url=config.gateway.public_url,
-        organisation=config.gateway.name,
-        gateway_number=config.gateway.number,
-        default_region=config.gateway.region,
-        countries=tuple(dict.fromkeys((config.gateway.region, *dialling.countries))),
-        allow_sip=dialling.sip_users or bool(dialling.sip_domains),
-        keys=load_ring(config.keys.token_file),
-        nonce_ttl_s=config.web.nonce_minutes * 60,
-        talk=talk_settings(config),
-        frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
-        metrics_networks=config.web.metrics_networks,
-    )
-
-
-def talk_settings(config: Config) -> TalkSettings | None:
-    """Calls from the page as configured, None where there are none; raises ConfigError."""
-    if not config.web.browser_calls:
-        return None
-    return TalkSettings(
-        asterisk=config.asterisk.websocket,
-        relay_address=config.asterisk.relay_address,
-        ice_servers=config.web.ice_servers,
-        turn_secret=read_secret(config.web.turn_secret_file) if config.web.turn_secret_file else "",
-    )
-
-
-def speech_settings(config: Config) -> SpeechSettings:
-    """Who speaks, and where it is kept; raises ConfigError."""
-    if config.call.speech_command:
-        return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
-    return SpeechSettings(folder=config.asterisk.sounds)
-
-
-@dataclass(slots=True)
-class _CallDesk:
-    """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination."""
-
-    asterisk: Asterisk
-    speech: Speech
-    sounds: Path
-    limits: plan.Limits
-    say_who_is_called: bool
-
-    async def prepare(self, offer: Offer) -> CallOrder:
-        attempt, terms = offer.attempt, offer.terms
-        assert attempt is not None
-        first, calling, second, leg2 = await asyncio.gather(
-            # who has called in is not asked for a key, so there is nothing to say to them
-            self._say(None if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
-            # a page shows it, and does not wait
-            self._say(announcements.calling(terms) if self._says(attempt.leg1) else None, terms),
-            self._say(announcements.to_destination(terms), terms),
-            self._way(terms.destination),
-        )
-        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
-
-    def _says(self, leg1: Channel) -> bool:
-        return self.say_who_is_called and leg1.kind is not Kind.BROWSER
-
-    async def _say(self, sentence: announcements.Sentence | None, terms: Terms) -> str:
-        """The sound file without extension; empty, for the built-in prompt or none at all, where there is none."""
-        if sentence is None:
-            return ""
-        language = announcements.spoken_language(terms.language)
-        name = recording.find(self.sounds, terms.account_id) if sentence.by_offeror else None
-        if name is not None:
-            around = await self.speech.render_around(sentence.before, name, sentence.after, language)
-            if around is not None:
-                return str(around)
-        return str(await self.speech.render(sentence.text, language) or "")
-
-    async def _way(self, channels: tuple[Channel, ...]) -> Channel:
-        """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""
-        unavailable = {c for c in channels if c.kind is Kind.SIP and not await self.asterisk.available(c)}
-        return plan.choose(channels, unavailable) if len(unavailable) < len(channels) else channels[-1]
 
 
 async def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -190,7 +88,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
-        desk = _CallDesk(
+        desk = CallDesk(
             asterisk,
             Speech(speech_settings(config)),
             config.asterisk.sounds,
@@ -200,7 +98,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 longest_s=round(config.call.longest_minutes * 60),
                 destination_presses_key=config.call.destination_presses_key,
             ),
-            config.call.say_who_is_called,
+            say_who_is_called=config.call.say_who_is_called,
         )
         offers = Offers(
             store=store,
@@ -223,7 +121,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
-        app = create_app(web_settings(config), offers, _dial(config), own=own, metrics=metrics.text)
+        app = create_app(web_settings(config), offers, dial(config), own=own, metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
@@ -254,17 +152,11 @@ async def _running(config: Config) -> AsyncIterator[None]:
 def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
     """Notices by mail, from the configured address; raises ConfigError."""
     settings = NoticeSettings(
-        from_address=_own_address(config),
+        from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
     )
     return MailNetwork(next_hop, settings, _signing(config))
-
-
-def _own_address(config: Config) -> str:
-    """What stands in From of messages of the gateway's own."""
-    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
-    return config.notices.sender or f"calls@{domain}"
 
 
 def _signing(config: Config) -> Callable[[bytes], bytes]:
@@ -278,22 +170,11 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _dial(config: Config) -> Callable[[str, str], Channel]:
-    rules = DiallingRules(
-        region=config.gateway.region,
-        countries=frozenset(config.dialling.countries),
-        denied=tuple(f"+{prefix.lstrip('+')}" for prefix in config.dialling.denied_prefixes),
-        sip_users=None if config.dialling.sip_users else frozenset(),
-        sip_domains=frozenset(domain.lower() for domain in config.dialling.sip_domains),
-    )
-    return lambda typed, region: may_dial(typed, region, rules)
-
-
 async def _tell_senders(config: Config, store: Store, sealer: Sealer, next_hop: NextHop) -> None:
     """Notes to senders, where some are due, until cancelled."""
     hand_over = sender_note.through(next_hop, _signing(config))
     settings = sender_note.NoteSettings(
-        organisation=config.gateway.name, from_address=_own_address(config), first=config.policy.sender_note
+        organisation=config.gateway.name, from_address=own_address(config), first=config.policy.sender_note
     )
     while True:
         await asyncio.sleep(sender_note.EVERY_S)

@@ -21,7 +21,8 @@ from mailgate.config import Config, Gateway
 from mailgate.errors import CallFailed
 from mailgate.mail import MailRoom
 from mailgate.metrics import Metrics
-from mailgate.offers.offer import Offer, Revoked
+from mailgate.offers.events import Revoked
+from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
 from mailgate.sender_note import NoteSettings, compose, send_due
 from mailgate.store import accounts

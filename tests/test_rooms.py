@@ -34,6 +34,8 @@ ROOMS = {
     "mailgate.cli": Floor.CLI,
     "mailgate.__main__": Floor.CLI,
     "mailgate.serve": Floor.SERVE,
+    "mailgate.configured": Floor.SERVE,
+    "mailgate.call_desk": Floor.SERVE,
     "mailgate.intake": Floor.SERVE,
     "mailgate.worker": Floor.SERVE,
     "mailgate.workers": Floor.SERVE,

@@ -85,7 +85,7 @@ def asterisk(
     Example:
       mailgate deploy asterisk --provider sip.example.net --user ada:a-long-password --output /etc/asterisk
     """
-    from mailgate.serve import asterisk_settings  # every edge comes with it, which --help should not wait for
+    from mailgate.configured import asterisk_settings  # every edge comes with it, which --help should not wait for
 
     config = configuration.load(find_config(context))
     if provider and config.trunk:

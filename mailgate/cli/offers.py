@@ -10,8 +10,10 @@ from rich.table import Column, Table
 from mailgate.calls.model import Outcome
 from mailgate.cli.account import _find
 from mailgate.cli.common import console, desk
-from mailgate.offers.offer import Revoked, State, name_of, step
+from mailgate.offers.events import Revoked, name_of
+from mailgate.offers.offer import step
 from mailgate.offers.service import UnknownOffer
+from mailgate.offers.table import State
 from mailgate.offers.view import view
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Rows

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from mailgate.errors import MailgateError
 from mailgate.offers.answer import Declined, Notify, NotMe, Reason, Replied, clean
+from mailgate.offers.events import Effect, Event, name_of
 from mailgate.offers.notice import Kind, Notice
-from mailgate.offers.offer import Effect, Event, IllegalTransition, Offer, name_of
+from mailgate.offers.offer import IllegalTransition, Offer
 from mailgate.offers.view import View
 from mailgate.store import accounts, outbox
 from mailgate.store import offers as rows_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from mailgate.offers.offer import AFTER_CALL_TARGETS, ENDED, IN_CALL, TRANSITIONS, Name, Rule, State
+from mailgate.offers.table import AFTER_CALL_TARGETS, ENDED, IN_CALL, TRANSITIONS, Name, Rule, State
 
 _HEAD = """\
 # The offer's states

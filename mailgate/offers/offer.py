@@ -3,8 +3,8 @@
 Rules, which hold for every caller:
 - Nothing here acts. A step says what the offer becomes and which effects must follow; the service commits the
   former before it runs the latter.
-- TRANSITIONS is the whole truth of what may happen in which state. An event that it does not list raises
-  IllegalTransition and changes nothing; the diagram in docs/offer.md is generated from it.
+- `table.TRANSITIONS` is the whole truth of what may happen in which state. An event that it does not list raises
+  IllegalTransition and changes nothing.
 - An *attempt* is one try to connect both parties, with an id of its own. At most one attempt of an offer is under
   way, and the step that begins it asks for exactly one Originate. Events of any other attempt are illegal.
 - What Asterisk says may come late or with gaps (the gateway was down): an event may skip states forward, never back.
@@ -16,54 +16,24 @@ Rules, which hold for every caller:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import assert_never
 
-from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Outcome, Ringing
+from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Ended, Outcome
 from mailgate.errors import MailgateError
 from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify, NotMe, Redirected, Replied
-
-
-class State(Enum):
-    """Where an offer stands. The value is what the store and the API show."""
-
-    OPEN = "open"
-    DECLINED = "declined"  # not wanted; may be accepted all the same while it lives
-    PLACING = "placing"  # accepted and committed; Asterisk is being asked
-    OFFEREE_RINGING = "offeree-ringing"
-    OFFEREE_ASKED = "offeree-asked"  # leg 1 has answered and is asked to press 1
-    DESTINATION_RINGING = "destination-ringing"
-    DESTINATION_ASKED = "destination-asked"  # leg 2 has answered and is asked to press 1
-    CONNECTED = "connected"
-    UNSETTLED = "unsettled"  # Asterisk's answer was lost; its records are being asked
-    USED = "used"
-    EXHAUSTED = "exhausted"  # no attempt left
-    REVOKED = "revoked"
-    EXPIRED = "expired"
-    SUPPRESSED = "suppressed"  # whoever reads the mailbox wants no offers there
-
-
-WAITING = frozenset({State.OPEN, State.DECLINED})
-"""States in which the offer may be accepted while its time is not over."""
-
-IN_CALL = frozenset(
-    {
-        State.PLACING,
-        State.OFFEREE_RINGING,
-        State.OFFEREE_ASKED,
-        State.DESTINATION_RINGING,
-        State.DESTINATION_ASKED,
-        State.CONNECTED,
-        State.UNSETTLED,
-    }
+from mailgate.offers.events import (
+    Accepted,
+    AnswerLost,
+    Effect,
+    Event,
+    Expired,
+    HangUp,
+    PlaceCall,
+    Revoked,
+    Suppress,
+    name_of,
 )
-"""States with an attempt under way."""
-
-ENDED = frozenset({State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED})
-"""States that nothing leads out of."""
-
-WITHDRAWN = frozenset({State.REVOKED, State.SUPPRESSED})
-"""Ends that somebody asked for: a call that is not yet a conversation is hung up for them."""
+from mailgate.offers.table import ENDED, IN_CALL, TRANSITIONS, WITHDRAWN, Name, Rule, State
 
 
 class IllegalTransition(MailgateError):
@@ -120,222 +90,6 @@ class Offer:
     attempt: Attempt | None = None
     closing: State | None = None
     replies: int = 0
-
-
-# --- events ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The offeree wants the call now, on this channel."""
-
-    attempt_id: str
-    leg1: Channel = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerLost:
-    """The link to Asterisk broke before it said whether it took the call."""
-
-    attempt_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revoked:
-    """The offeror takes the offer back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
-    """The offer's time is over."""
-
-
-Event = Accepted | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
-
-
-class Name(Enum):
-    """The events' names, as TRANSITIONS and the history use them."""
-
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    REPLIED = "replied"
-    NOT_ME = "not-me"
-    REDIRECTED = "redirected"
-    OFFEREE_RINGS = "offeree-rings"
-    OFFEREE_ANSWERED = "offeree-answered"
-    OFFEREE_CONFIRMED = "offeree-confirmed"
-    DESTINATION_RINGS = "destination-rings"
-    DESTINATION_ANSWERED = "destination-answered"
-    DESTINATION_CONFIRMED = "destination-confirmed"
-    BRIDGED = "bridged"
-    CALL_ENDED = "call-ended"
-    ANSWER_LOST = "answer-lost"
-    REVOKED = "revoked"
-    EXPIRED = "expired"
-
-
-def name_of(event: Event) -> Name:
-    """The name of an event; a leg's events are named after the party."""
-    match event:
-        case Accepted():
-            return Name.ACCEPTED
-        case Declined():
-            return Name.DECLINED
-        case Replied():
-            return Name.REPLIED
-        case NotMe():
-            return Name.NOT_ME
-        case Redirected():
-            return Name.REDIRECTED
-        case Ringing(leg=leg):
-            return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
-        case Answered(leg=leg):
-            return Name.OFFEREE_ANSWERED if leg == 1 else Name.DESTINATION_ANSWERED
-        case Confirmed(leg=leg):
-            return Name.OFFEREE_CONFIRMED if leg == 1 else Name.DESTINATION_CONFIRMED
-        case Bridged():
-            return Name.BRIDGED
-        case Ended():
-            return Name.CALL_ENDED
-        case AnswerLost():
-            return Name.ANSWER_LOST
-        case Revoked():
-            return Name.REVOKED
-        case Expired():
-            return Name.EXPIRED
-        case _:
-            assert_never(event)
-
-
-# --- effects --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceCall:
-    """Send the one Originate of this attempt."""
-
-    attempt_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HangUp:
-    """End the attempt's legs, whichever there are."""
-
-    attempt_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppress:
-    """Never call this channel again for anybody: whoever answered there did not ask for it."""
-
-    channel: Channel = field(repr=False)
-
-
-Effect = PlaceCall | HangUp | Suppress | Notify
-
-
-# --- the table ------------------------------------------------------------------------------------------------
-
-
-class Rule(Enum):
-    """Targets that depend on more than state and event."""
-
-    STAY = "the same state"
-    CLOSE_AFTER_CALL = "the same state; what ends the offer takes hold when the call is over"
-    AFTER_CALL = "open again, or ended where nothing is left or something has ended it meanwhile"
-
-
-AFTER_CALL_TARGETS = (State.OPEN, State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED)
-"""What Rule.AFTER_CALL can lead to."""
-
-_S, _N, _R = State, Name, Rule
-
-TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
-    (_S.OPEN, _N.ACCEPTED): _S.PLACING,
-    (_S.OPEN, _N.DECLINED): _S.DECLINED,
-    (_S.OPEN, _N.REPLIED): _R.STAY,
-    (_S.OPEN, _N.REDIRECTED): _R.STAY,
-    (_S.OPEN, _N.NOT_ME): _S.SUPPRESSED,
-    (_S.OPEN, _N.REVOKED): _S.REVOKED,
-    (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
-    #
-    (_S.DECLINED, _N.ACCEPTED): _S.PLACING,
-    (_S.DECLINED, _N.REPLIED): _R.STAY,
-    (_S.DECLINED, _N.REDIRECTED): _R.STAY,
-    (_S.DECLINED, _N.NOT_ME): _S.SUPPRESSED,
-    (_S.DECLINED, _N.REVOKED): _S.REVOKED,
-    (_S.DECLINED, _N.EXPIRED): _S.EXPIRED,
-    #
-    (_S.PLACING, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
-    (_S.PLACING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
-    (_S.PLACING, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
-    (_S.PLACING, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
-    (_S.PLACING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
-    (_S.PLACING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
-    (_S.PLACING, _N.BRIDGED): _S.CONNECTED,
-    (_S.PLACING, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.PLACING, _N.ANSWER_LOST): _S.UNSETTLED,
-    (_S.PLACING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.PLACING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.PLACING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.OFFEREE_RINGING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
-    (_S.OFFEREE_RINGING, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
-    (_S.OFFEREE_RINGING, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
-    (_S.OFFEREE_RINGING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
-    (_S.OFFEREE_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
-    (_S.OFFEREE_RINGING, _N.BRIDGED): _S.CONNECTED,
-    (_S.OFFEREE_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.OFFEREE_RINGING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.OFFEREE_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.OFFEREE_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.OFFEREE_ASKED, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
-    (_S.OFFEREE_ASKED, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
-    (_S.OFFEREE_ASKED, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
-    (_S.OFFEREE_ASKED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
-    (_S.OFFEREE_ASKED, _N.BRIDGED): _S.CONNECTED,
-    (_S.OFFEREE_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.OFFEREE_ASKED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.OFFEREE_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.OFFEREE_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.DESTINATION_RINGING, _N.DESTINATION_RINGS): _R.STAY,
-    (_S.DESTINATION_RINGING, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
-    (_S.DESTINATION_RINGING, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
-    (_S.DESTINATION_RINGING, _N.BRIDGED): _S.CONNECTED,
-    (_S.DESTINATION_RINGING, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.DESTINATION_RINGING, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.DESTINATION_RINGING, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.DESTINATION_RINGING, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.DESTINATION_ASKED, _N.DESTINATION_CONFIRMED): _R.STAY,
-    (_S.DESTINATION_ASKED, _N.BRIDGED): _S.CONNECTED,
-    (_S.DESTINATION_ASKED, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.DESTINATION_ASKED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.DESTINATION_ASKED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.DESTINATION_ASKED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.CONNECTED, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.CONNECTED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.CONNECTED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.CONNECTED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-    #
-    (_S.UNSETTLED, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
-    (_S.UNSETTLED, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,
-    (_S.UNSETTLED, _N.OFFEREE_CONFIRMED): _S.DESTINATION_RINGING,
-    (_S.UNSETTLED, _N.DESTINATION_RINGS): _S.DESTINATION_RINGING,
-    (_S.UNSETTLED, _N.DESTINATION_ANSWERED): _S.DESTINATION_ASKED,
-    (_S.UNSETTLED, _N.DESTINATION_CONFIRMED): _S.DESTINATION_ASKED,
-    (_S.UNSETTLED, _N.BRIDGED): _S.CONNECTED,
-    (_S.UNSETTLED, _N.CALL_ENDED): _R.AFTER_CALL,
-    (_S.UNSETTLED, _N.NOT_ME): _R.CLOSE_AFTER_CALL,
-    (_S.UNSETTLED, _N.REVOKED): _R.CLOSE_AFTER_CALL,
-    (_S.UNSETTLED, _N.EXPIRED): _R.CLOSE_AFTER_CALL,
-}
-
-
-# --- the step -------------------------------------------------------------------------------------------------
 
 
 def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:

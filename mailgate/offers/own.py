@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from mailgate.accounts.model import Account
 from mailgate.offers.answer import Redirected
 from mailgate.offers.notice import Kind, Notice
-from mailgate.offers.offer import ENDED, WAITING, Offer
+from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.offers.table import ENDED, WAITING
 from mailgate.offers.view import View, view
 from mailgate.store import accounts, outbox
 from mailgate.store import offers as rows_of

@@ -24,29 +24,24 @@ from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
 from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
-from mailgate.offers import offer as machine
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
-from mailgate.offers.issue import Issued, Issuer, Rules
-from mailgate.offers.offer import (
-    IN_CALL,
-    WAITING,
-    WITHDRAWN,
+from mailgate.offers.events import (
     Accepted,
     AnswerLost,
     Effect,
     Event,
     Expired,
     HangUp,
-    IllegalTransition,
-    Offer,
     PlaceCall,
     Revoked,
-    State,
     Suppress,
-    Terms,
+    name_of,
 )
+from mailgate.offers.issue import Issued, Issuer, Rules
+from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
+from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
 from mailgate.store import accounts
@@ -294,7 +289,7 @@ class Offers:
             "offer stepped",
             extra={
                 "offer": offer_id,
-                "event": machine.name_of(event).value,
+                "event": name_of(event).value,
                 "state": offer.state.value,
                 "attempt": offer.attempt.attempt_id if offer.attempt else None,
             },
@@ -309,8 +304,8 @@ class Offers:
         seen = rows_of.by_id(rows, self._sealer, offer_id)
         if seen is None:
             raise UnknownOffer(f"there is no offer {offer_id}")
-        changed, effects = machine.step(seen, event, now)
-        name = machine.name_of(event).value
+        changed, effects = step(seen, event, now)
+        name = name_of(event).value
         if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):
             return None
         record(rows, self._sealer, changed, event, effects, now)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
-from mailgate.offers.offer import IN_CALL, WAITING, Offer, State
+from mailgate.offers.offer import Offer
+from mailgate.offers.table import IN_CALL, WAITING, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

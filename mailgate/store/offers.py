@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
-from mailgate.offers.offer import Attempt, Offer, State, Terms
+from mailgate.offers.offer import Attempt, Offer, Terms
+from mailgate.offers.table import State
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
 

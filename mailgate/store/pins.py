@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mailgate.offers.offer import ENDED
+from mailgate.offers.table import ENDED
 from mailgate.store.database import Rows
 from mailgate.store.seal import Sealer
 

@@ -23,8 +23,9 @@ from starlette.routing import Route
 
 from mailgate.offers.answer import MOST_TEXT, Reason
 from mailgate.offers.answers import Answers, NothingSaid
-from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.service import UnknownOffer
+from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Never, Pages, Reader, answer_mark

@@ -33,9 +33,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
-from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.figures import Figures

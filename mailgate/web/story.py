@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TypedDict, assert_never
 
 from mailgate.calls.model import COMES_IN, Kind, Outcome
-from mailgate.offers.offer import ENDED, State
+from mailgate.offers.table import ENDED, State
 from mailgate.offers.view import View
 
 RECENT_S = 3600.0

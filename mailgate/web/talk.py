@@ -25,8 +25,9 @@ from starlette.responses import JSONResponse, Response
 
 from mailgate.calls.model import Channel, Kind
 from mailgate.errors import CallRefused
-from mailgate.offers.offer import ENDED, IllegalTransition
+from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.offers.table import ENDED
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Pages
 from mailgate.web.request import TooLarge, read_form

@@ -7,6 +7,7 @@
                     control process: store, calls, pages, clock
 
 A worker gets its listening socket and its end of the socket pair by inheritance, and the configuration on standard
-input, so that all processes of a gateway run on the same one. The listening sockets (SO_REUSEPORT) belong to the
-control process: one that dies takes no connection with it that was not accepted yet.
+input, so that all processes of a gateway run on the same one. All listen on one socket, which belongs to the control
+process: a worker that dies takes no connection with it that was not accepted yet, and one that has less to do accepts
+more (SO_REUSEPORT would share ten connections out by chance, and leave a core without work).
 """

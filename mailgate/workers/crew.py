@@ -42,7 +42,7 @@ class Crew:
         self._books = books
         self._notes = notes
         self._counts = counts
-        self._listeners: list[socket.socket] = []
+        self._listener: socket.socket | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._serving: list[asyncio.Future[None]] = []
         self._wires: set[Wire] = set()
@@ -53,11 +53,11 @@ class Crew:
         """Bind, start all workers, and wait until each serves. Raises ConfigError."""
         section = self._config.smtp
         try:
-            self._listeners = _listeners(section.listen, section.workers)
+            listener = self._listener = _bound(section.listen)
         except OSError as error:
             raise ConfigError(f"smtp.listen: {section.listen} cannot be listened on: {error.strerror}") from error
         loop = asyncio.get_running_loop()
-        for listener in self._listeners:
+        for _ in range(section.workers):
             serving: asyncio.Future[None] = loop.create_future()
             self._serving.append(serving)
             self._keepers.append(loop.create_task(self._keep(listener, serving)))
@@ -75,8 +75,8 @@ class Crew:
             wire.tell("stop")
         if self._keepers:
             await asyncio.wait(self._keepers)
-        for listener in self._listeners:
-            listener.close()
+        if self._listener is not None:
+            self._listener.close()
 
     def forget(self) -> None:
         """Accounts may have changed."""
@@ -185,21 +185,17 @@ class Crew:
         return task
 
 
-def _listeners(address: str, count: int) -> list[socket.socket]:
-    """As many sockets bound to one port (SO_REUSEPORT: the kernel shares connections out among those that listen, which
-    is for the workers to begin). Raises OSError."""
+def _bound(address: str) -> socket.socket:
+    """The socket that all workers listen on. Raises OSError."""
     host, _, port = address.rpartition(":")
-    made: list[socket.socket] = []
-    with contextlib.ExitStack() as stack:
-        for _ in range(count):
-            family, kind, proto, _, where = socket.getaddrinfo(
-                host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = stack.enter_context(socket.socket(family, kind, proto))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind(where)
-            port = str(listener.getsockname()[1])  # all on the one that the first got
-            made.append(listener)
-        stack.pop_all()
-    return made
+    family, kind, proto, _, where = socket.getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError:
+        listener.close()
+        raise
+    return listener

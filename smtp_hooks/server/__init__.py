@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's own: addresses in it, several lines a session
 
 _CUT_S = 5.0  # for a cut session to clean up
+_PAUSE_S = 1.0  # after connections could not be taken
 SHUTDOWN = Reply(code=421, enhanced="4.3.2", text="Going down, try again later")
 BUSY = Reply(code=421, enhanced="4.7.0", text="Too many connections, try again later")
 STRANGER = Reply(code=554, enhanced="5.7.1", text="No mail is taken from your address")
@@ -54,27 +55,62 @@ class Server:
         self.places = Places(settings.big_messages)
         self.sessions: set[Line] = set()
         self._listener: asyncio.Server | None = None
+        self._shared: socket.socket | None = None
+        self._accepting: set[asyncio.Task[Any]] = set()
         self._sweep: asyncio.Task[None] | None = None
         self._stopping = False
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def start(self, *, listener: socket.socket | None = None) -> None:
-        """Bind and serve, or serve on a socket that is bound and listens. Raises OSError."""
+        """Bind and serve, or serve on a bound socket that other processes serve too. Raises OSError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
-        where: dict[str, Any] = {"sock": listener} if listener else {"host": settings.host, "port": settings.port}
-        self._listener = await loop.create_server(
-            lambda: Session(self, settings, self.next_hop, loop), backlog=settings.backlog, **where
-        )
-        self.port = int(self._listener.sockets[0].getsockname()[1])
+        if listener is None:
+            self._listener = await loop.create_server(
+                self._session, settings.host, settings.port, backlog=settings.backlog
+            )
+            self.port = int(self._listener.sockets[0].getsockname()[1])
+        else:
+            listener.setblocking(False)
+            listener.listen(settings.backlog)
+            self._shared = listener
+            self.port = int(listener.getsockname()[1])
+            self._take(listener)
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))
+
+    def _session(self) -> Session:
+        return Session(self, self.settings, self.next_hop, asyncio.get_running_loop())
+
+    def _take(self, listener: socket.socket) -> None:
+        """One connection a round of the loop: so the process that has least to do takes most of them."""
+        if not self._stopping:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another process was quicker, or the client has gone
+        except OSError as error:  # no descriptors left, say: it would be told at once again
+            log.error("connections cannot be taken: %s", error, extra={"action": "smtp-accept"})
+            loop.remove_reader(listener)
+            loop.call_later(_PAUSE_S, self._take, listener)
+            return
+        connection.setblocking(False)
+        task = loop.create_task(loop.connect_accepted_socket(self._session, connection))
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
 
     async def stop(self, grace_s: float = 30) -> None:
         """Take no new connections, say 421 to idle clients, let messages under way finish for `grace_s`, then cut."""
         self._stopping = True
         if self._listener is not None:
             self._listener.close()
+        if self._shared is not None:
+            asyncio.get_running_loop().remove_reader(self._shared)
+            self._shared.close()
         for session in list(self.sessions):
             session.leave(SHUTDOWN, in_content=False)
         with contextlib.suppress(TimeoutError):

@@ -20,30 +20,9 @@ from mailgate.offers.answer import (
     Redirected,
     Replied,
 )
-from mailgate.offers.offer import (
-    AFTER_CALL_TARGETS,
-    ENDED,
-    IN_CALL,
-    TRANSITIONS,
-    WAITING,
-    Accepted,
-    AnswerLost,
-    Attempt,
-    Event,
-    Expired,
-    HangUp,
-    IllegalTransition,
-    Name,
-    Offer,
-    PlaceCall,
-    Revoked,
-    Rule,
-    State,
-    Suppress,
-    Terms,
-    name_of,
-    step,
-)
+from mailgate.offers.events import Accepted, AnswerLost, Event, Expired, HangUp, PlaceCall, Revoked, Suppress, name_of
+from mailgate.offers.offer import Attempt, IllegalTransition, Offer, Terms, step
+from mailgate.offers.table import AFTER_CALL_TARGETS, ENDED, IN_CALL, TRANSITIONS, WAITING, Name, Rule, State
 
 ADA = Channel(Kind.TEL, "+33199001234")
 BEN = Channel(Kind.TEL, "+33199005678")

@@ -16,8 +16,9 @@ import pytest
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, CallOrder, Channel, Confirmed, Ended, Kind, Outcome
 from mailgate.errors import CallFailed, CallRefused, OutcomeUnknown
-from mailgate.offers.offer import IllegalTransition, Offer, State, Terms
+from mailgate.offers.offer import IllegalTransition, Offer, Terms
 from mailgate.offers.service import Offers, Opened, Rules, UnknownOffer
+from mailgate.offers.table import State
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store, create
 from mailgate.store.seal import Sealer

@@ -11,8 +11,8 @@ from mailgate.calls.model import Outcome
 from mailgate.offers.answer import MOST_REPLIES, Reason
 from mailgate.offers.answers import CODE_S, CODE_TRIES, CODES_APART_S, MOST_CODES
 from mailgate.offers.notice import Kind
-from mailgate.offers.offer import State
 from mailgate.offers.service import Rules
+from mailgate.offers.table import State
 from mailgate.web.texts import load
 
 ENGLISH = {"Accept-Language": "en"}

@@ -14,9 +14,9 @@ from web_gateway import ADA, BEN, EVE, Gateway, MakeGateway
 
 from mailgate.calls.model import Channel, Kind, Outcome
 from mailgate.offers.notice import Kind as NoticeKind
-from mailgate.offers.offer import State
 from mailgate.offers.own import LINK_S, MOST_LINKS, PROOF_TRIES, SESSION_S
 from mailgate.offers.service import Rules
+from mailgate.offers.table import State
 
 ENGLISH = {"Accept-Language": "en"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from mailgate.calls.model import Outcome
 from mailgate.offers.answer import Reason
-from mailgate.offers.offer import ENDED, IN_CALL, WAITING, State
+from mailgate.offers.table import ENDED, IN_CALL, WAITING, State
 from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
 

@@ -1,0 +1,84 @@
+"""From the configuration to what each edge is handed: one function for each, and no edge reads the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mailgate.calls.dialling import DiallingRules, may_dial
+from mailgate.calls.model import Channel
+from mailgate.calls.settings import AsteriskSettings
+from mailgate.calls.speech import SpeechSettings
+from mailgate.calls.trunks import Line
+from mailgate.config import Config
+from mailgate.keyfiles import load_ring, read_secret
+from mailgate.web.settings import TalkSettings, WebSettings
+
+
+def asterisk_settings(config: Config) -> AsteriskSettings:
+    """The link to Asterisk as configured; raises ConfigError."""
+    host, _, port = config.asterisk.ami.rpartition(":")
+    return AsteriskSettings(
+        gateway_number=config.gateway.number,
+        host=host,
+        port=int(port),
+        username=config.asterisk.username,
+        secret=read_secret(config.asterisk.secret_file),
+        lines=tuple(each.line for each in config.trunk) or (Line(name=config.asterisk.trunk),),
+        outbound=config.asterisk.sip_outbound,
+        websocket=config.asterisk.websocket if config.web.browser_calls else "",
+        relay_address=config.asterisk.relay_address,
+    )
+
+
+def web_settings(config: Config) -> WebSettings:
+    """The pages as configured; raises ConfigError."""
+    dialling = config.dialling
+    return WebSettings(
+        public_url=config.gateway.public_url,
+        organisation=config.gateway.name,
+        gateway_number=config.gateway.number,
+        default_region=config.gateway.region,
+        countries=tuple(dict.fromkeys((config.gateway.region, *dialling.countries))),
+        allow_sip=dialling.sip_users or bool(dialling.sip_domains),
+        keys=load_ring(config.keys.token_file),
+        nonce_ttl_s=config.web.nonce_minutes * 60,
+        talk=talk_settings(config),
+        frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
+        metrics_networks=config.web.metrics_networks,
+    )
+
+
+def talk_settings(config: Config) -> TalkSettings | None:
+    """Calls from the page as configured, None where there are none; raises ConfigError."""
+    if not config.web.browser_calls:
+        return None
+    return TalkSettings(
+        asterisk=config.asterisk.websocket,
+        relay_address=config.asterisk.relay_address,
+        ice_servers=config.web.ice_servers,
+        turn_secret=read_secret(config.web.turn_secret_file) if config.web.turn_secret_file else "",
+    )
+
+
+def speech_settings(config: Config) -> SpeechSettings:
+    """Who speaks, and where it is kept; raises ConfigError."""
+    if config.call.speech_command:
+        return SpeechSettings(folder=config.asterisk.sounds, command=config.call.speech_command)
+    return SpeechSettings(folder=config.asterisk.sounds)
+
+
+def own_address(config: Config) -> str:
+    """What stands in From of messages of the gateway's own."""
+    domain = next((key.domain for key in config.dkim.keys), config.smtp.hostname)
+    return config.notices.sender or f"calls@{domain}"
+
+
+def dial(config: Config) -> Callable[[str, str], Channel]:
+    rules = DiallingRules(
+        region=config.gateway.region,
+        countries=frozenset(config.dialling.countries),
+        denied=tuple(f"+{prefix.lstrip('+')}" for prefix in config.dialling.denied_prefixes),
+        sip_users=None if config.dialling.sip_users else frozenset(),
+        sip_domains=frozenset(domain.lower() for domain in config.dialling.sip_domains),
+    )
+    return lambda typed, region: may_dial(typed, region, rules)

@@ -1,0 +1,101 @@
+"""What happens to an offer (events), and what must be done about it (effects): plain data.
+
+Beside these, `mailgate.offers.answer` has what people say, and `mailgate.calls.model` what Asterisk says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
+from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
+from mailgate.offers.table import Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The offeree wants the call now, on this channel."""
+
+    attempt_id: str
+    leg1: Channel = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLost:
+    """The link to Asterisk broke before it said whether it took the call."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """The offeror takes the offer back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """The offer's time is over."""
+
+
+Event = Accepted | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
+
+
+def name_of(event: Event) -> Name:
+    """The name of an event; a leg's events are named after the party."""
+    match event:
+        case Accepted():
+            return Name.ACCEPTED
+        case Declined():
+            return Name.DECLINED
+        case Replied():
+            return Name.REPLIED
+        case NotMe():
+            return Name.NOT_ME
+        case Redirected():
+            return Name.REDIRECTED
+        case Ringing(leg=leg):
+            return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
+        case Answered(leg=leg):
+            return Name.OFFEREE_ANSWERED if leg == 1 else Name.DESTINATION_ANSWERED
+        case Confirmed(leg=leg):
+            return Name.OFFEREE_CONFIRMED if leg == 1 else Name.DESTINATION_CONFIRMED
+        case Bridged():
+            return Name.BRIDGED
+        case Ended():
+            return Name.CALL_ENDED
+        case AnswerLost():
+            return Name.ANSWER_LOST
+        case Revoked():
+            return Name.REVOKED
+        case Expired():
+            return Name.EXPIRED
+        case _:
+            assert_never(event)
+
+
+# --- effects --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall:
+    """Send the one Originate of this attempt."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """End the attempt's legs, whichever there are."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress:
+    """Never call this channel again for anybody: whoever answered there did not ask for it."""
+
+    channel: Channel = field(repr=False)
+
+
+Effect = PlaceCall | HangUp | Suppress | Notify
