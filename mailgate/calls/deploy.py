@@ -16,6 +16,14 @@ from mailgate.calls.trunks import Transport
 
 DIALPLAN_VERSION = 3
 
+MODULES: tuple[str, ...] = (
+    *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
+    *("bridge_builtin_interval_features", "bridge_simple"),
+    *("func_callerid", "func_channel", "func_cut", "func_db", "func_dialplan", "func_env", "func_hangupcause"),
+    *("func_logic", "func_module", "func_pjsip_endpoint", "func_strings", "func_timeout", "pbx_config"),
+)
+"""What the dialplan needs beside SIP, sound formats and codecs; none of them may be missing while calls are placed."""
+
 _TEMPLATES = {
     "extensions_mailgate.conf": "extensions_mailgate.conf",
     "manager.d/mailgate.conf": "manager_mailgate.conf",
@@ -44,6 +52,7 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "username": settings.link.username,
         "secret": settings.link.secret,
         "link": settings.link,
+        "modules": MODULES,
         "trunks": settings.trunks,
         "settings": settings,
         "udp": Transport.UDP,

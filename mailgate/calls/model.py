@@ -97,6 +97,7 @@ class Outcome(Enum):
     LINES_BUSY = "lines-busy"  # every line to the telephone network is in use: nothing rang
     NOT_PLACED = "not-placed"  # Asterisk could not be asked, or never heard of it: nothing rang
     REVOKED = "revoked"  # ended by the offeror before the bridge
+    FAULT = "fault"  # Asterisk broke the call off by itself, after leg 1 had answered
     LOST = "lost"  # what became of it cannot be found out
 
 

@@ -36,6 +36,9 @@ _BY_LEG: dict[Leg, dict[str, Outcome]] = {
     },
 }
 
+_PEOPLE_LEAVE = frozenset({"answered1", "confirmed1", "ringing2", "answered2", "confirmed2"})
+"""Phases that end with somebody's hanging up, which has a cause. Without one it was Asterisk that could not go on."""
+
 _RECORD = re.compile(
     r"(?P<phase>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
     r"(?:\|(?P<last>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<last_at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
@@ -179,6 +182,8 @@ def _outcome(record: Record) -> Outcome:
         return Outcome.COMPLETED
     if record.revoked:
         return Outcome.REVOKED
+    if name in _PEOPLE_LEAVE and not record.cause:
+        return Outcome.FAULT
     match name:
         case "placed" | "again1":
             return outcome_of_cause(1, record.cause)

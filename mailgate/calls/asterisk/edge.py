@@ -29,12 +29,13 @@ from mailgate.calls.action import (
 )
 from mailgate.calls.asterisk import records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
+from mailgate.calls.asterisk.ending import Ending
+from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
 from mailgate.calls.asterisk.seats import Lines, Seats
-from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, is_leg_1, rank
+from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
 from mailgate.calls.trunks import lines_for
 from mailgate.errors import CallFailed, OutcomeUnknown
 
@@ -176,54 +177,14 @@ class Asterisk:
     async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
         Raises OutcomeUnknown."""
-        leg1 = check_attempt(attempt_id)  # AMI takes a channel's Uniqueid for its name
+        check_attempt(attempt_id)
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
             return True
-        while self._told.get(attempt_id) != ENDED:
-            if await self._mark(leg1, revoked):
-                break
-            if leg1 == attempt_id and (came_in := await self._leg_1_of(attempt_id)):
-                leg1 = came_in
-                continue
-            # Asterisk takes an Originate before it makes the channel.
-            if self._clock() - self._sent.get(attempt_id, 0.0) > _LOOK_AGAIN_S:
-                return False
-            await asyncio.sleep(0.05)
-        else:
-            return False
-        await self._end(leg1)
-        # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key; nor a leg 1 that goes by the next trunk
-        # since this moment, which may not be there yet when it is looked for.
-        for pause_s in (0.0, 0.05):
-            await asyncio.sleep(pause_s)
-            for row in await self._ask({"Action": "CoreShowChannels"}):
-                if attempt_of(row) == attempt_id and row.get("uniqueid") != leg1:
-                    if is_leg_1(row):
-                        await self._mark(str(row["uniqueid"]), revoked)
-                    await self._end(str(row["channel"]))
-            if self._told.get(attempt_id) == ENDED:
-                break
-        return True
-
-    async def _end(self, channel: str) -> None:
-        """One that is gone by itself meanwhile is as good."""
-        await self._act({"Action": "Hangup", "Channel": channel, "Cause": "16"})
-
-    async def _mark(self, leg1: str, revoked: bool) -> bool:
-        """Tell the record why the channel is going to be hung up; False where there is no such channel."""
-        mark: dict[str, str | list[str]] = {
-            "Action": "Setvar",
-            "Channel": leg1,
-            "Variable": "MG_REVOKED",
-            "Value": "1" if revoked else "",
-        }
-        return (await self._act(mark)).get("response") == "Success"
-
-    async def _leg_1_of(self, attempt_id: str) -> str:
-        """The Uniqueid of a leg 1 that called in, "" where there is none."""
-        rows = await self._ask({"Action": "CoreShowChannels"})
-        return next((str(r["uniqueid"]) for r in rows if is_leg_1(r) and attempt_of(r) == attempt_id), "")
+        ending = Ending(self._act, self._ask, lambda: self._told.get(attempt_id) == ENDED)
+        # Asterisk takes an Originate before it makes the channel.
+        may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
+        return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
@@ -304,30 +265,44 @@ class Asterisk:
         except (OSError, TimeoutError, LinkLost) as error:
             return f"Asterisk does not answer at {self._settings.host}:{self._settings.port} ({type(error).__name__})"
         try:
-            answer = await link.act(
-                {"Action": "Getvar", "Variable": f"DIALPLAN_EXISTS(mailgate-call,version-{DIALPLAN_VERSION},1)"}
-            )
+            trouble = await fault(link)
         except LinkLost as error:
             return str(error)
         except asyncio.CancelledError:
             link.close()
             raise
         self._link = link
-        if answer.get("value") != "1":
-            return (
-                f"Asterisk has not the dialplan of mailgate (version {DIALPLAN_VERSION}): see mailgate deploy asterisk"
-            )
-        return ""
+        return trouble
 
     async def _watch(self, link: Link) -> None:
-        """Until the link is lost; a link without our dialplan is given up after one interval, to look again."""
+        """Until the link is lost; one by which calls can be placed again begins anew, so that all is settled."""
         while not link.lost.done():
             await asyncio.wait({link.lost}, timeout=self._settings.ping_interval_s)
-            if self.trouble:
-                link.close()
-            with contextlib.suppress(LinkLost):
-                if not link.lost.done():
-                    await link.ping()
+            if link.lost.done():
+                break
+            with contextlib.suppress(LinkLost, OutcomeUnknown):
+                before, self.trouble = self.trouble, await fault(link)
+                if self.trouble not in ("", before):
+                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})
+                await self._look_after()
+                if before and not self.trouble:
+                    link.close()
+
+    async def _look_after(self) -> None:
+        """Attempts that have gone quiet: an end that was not told (a module of Asterisk's is gone) is found out."""
+        now = self._clock()
+        told = {attempt_id for attempt_id, last in self._told.items() if last != ENDED}
+        sent = {a for a, at in self._sent.items() if a not in self._told and now - at > _IN_FLIGHT_S}
+        if not told | sent:
+            return
+        live = {attempt_of(row) for row in await self._ask({"Action": "CoreShowChannels"})}
+        quiet = [a for a in told | sent if a not in live and not self._expected.holds(a)]
+        for attempt_id, event in (await self.settle(quiet)).items() if quiet else ():
+            unknown = Outcome.LOST if attempt_id in told else Outcome.NOT_PLACED
+            event = event or Ended(attempt_id=attempt_id, outcome=unknown)
+            if isinstance(event, Ended):
+                _remember(self._told, attempt_id, ENDED)
+                await self._on_event(event)
 
     # --- events ------------------------------------------------------------------------------------------------
     def _reader(self) -> Callable[[Message], None]:
