@@ -9,6 +9,7 @@ from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import Channel
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import SpeechSettings
+from mailgate.calls.trunks import Line
 from mailgate.config import Config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
@@ -25,7 +26,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         port=int(port),
         username=config.asterisk.username,
         secret=read_secret(config.asterisk.secret_file),
-        trunk=config.asterisk.trunk,
+        lines=tuple(each.line for each in config.trunk) or (Line(name=config.asterisk.trunk),),
         outbound=config.asterisk.sip_outbound,
         websocket=config.asterisk.websocket if config.web.browser_calls else "",
         relay_address=config.asterisk.relay_address,

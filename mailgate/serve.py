@@ -91,12 +91,14 @@ async def _running(config: Config) -> AsyncIterator[None]:
         desk = CallDesk(
             asterisk,
             Speech(speech_settings(config)),
+            config.asterisk.sounds,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,
                 longest_s=round(config.call.longest_minutes * 60),
                 destination_presses_key=config.call.destination_presses_key,
             ),
+            say_who_is_called=config.call.say_who_is_called,
         )
         offers = Offers(
             store=store,

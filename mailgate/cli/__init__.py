@@ -17,6 +17,7 @@ from mailgate.cli.init import init
 from mailgate.cli.keys import keys
 from mailgate.cli.message import preview
 from mailgate.cli.offers import offers
+from mailgate.cli.recording import recording
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
@@ -50,6 +51,7 @@ def group(context: click.Context, path: str | None) -> None:
 for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
     group.add_command(command)
 account.add_command(book)
+account.add_command(recording)
 
 
 def main() -> None:

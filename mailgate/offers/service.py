@@ -22,6 +22,7 @@ from typing import Any, Protocol, assert_never
 
 from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
+from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
@@ -343,7 +344,8 @@ class Offers:
                 await self._calls.originate(order)
         except CallFailed as error:
             log.warning("call was not placed: %s", error, extra={"attempt": attempt_id})
-            event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)
+            outcome = Outcome.LINES_BUSY if isinstance(error, LinesBusy) else Outcome.NOT_PLACED
+            event = Ended(attempt_id=attempt_id, outcome=outcome)
         except OutcomeUnknown as error:
             log.warning("answer to the call was lost: %s", error, extra={"attempt": attempt_id})
             event = AnswerLost(attempt_id=attempt_id)
