@@ -23,14 +23,25 @@ class CallDesk:
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        language = announcements.spoken_language(terms.language)
-        first, second, leg2 = await asyncio.gather(
+        (first, second), leg2 = await asyncio.gather(
             # who has called in is not asked for a key, so there is nothing to say to them
-            self._say("" if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), language),
-            self._say(announcements.to_destination(terms), language),
+            self._speech(offer, asked=attempt.leg1.kind not in COMES_IN),
             self._way(terms.destination),
         )
         return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Make ready what will be spoken in a call that is to come."""
+        await self._speech(offer, asked=True)
+
+    async def _speech(self, offer: Offer, *, asked: bool) -> tuple[str, str]:
+        """What the offeree and the destination hear."""
+        language = announcements.spoken_language(offer.terms.language)
+        first, second = await asyncio.gather(
+            self._say(announcements.to_offeree(offer.terms) if asked else "", language),
+            self._say(announcements.to_destination(offer.terms), language),
+        )
+        return first, second
 
     async def _say(self, text: str, language: str) -> str:
         """The sound file without extension; empty, for the built-in prompt, where there is none."""

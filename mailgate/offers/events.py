@@ -41,7 +41,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
-    """The offeree wants to be called at that time. `access` goes into the calendar file that is mailed where asked for."""
+    """The offeree wants to be called at that time. `access` is for the calendar file, where it is mailed."""
 
     slot: Slot
     access: Access | None = None

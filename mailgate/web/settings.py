@@ -37,6 +37,7 @@ class WebSettings:
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `metrics_networks`: who may see /metrics.
     - `time_zone`: IANA name, for the date until which an offer holds.
+    - `organizer`: the gateway's own mail address, for calendar files.
     """
 
     public_url: str
@@ -51,6 +52,7 @@ class WebSettings:
     frame_ancestors: str = "'none'"
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     time_zone: str = "UTC"
+    organizer: str = ""
 
     @property
     def origin(self) -> str:
