@@ -128,11 +128,11 @@ def check(
     lives_in = zone_of(zone)
     if lives_in is None:
         raise SlotRefused("zone")
-    until = min(expires_at, now + rules.horizon_s)
-    # from the choice's own day on: the walk over the days between would find nothing
+    ends = start + rules.minutes * 60.0
+    if start < now or ends > min(expires_at, now + rules.horizon_s):
+        raise SlotRefused("gone")
+    # from a day before on: the walk over the days until then would find nothing
     after = max(now + rules.lead_s, start - 86400.0)
-    ends = min(until, start + rules.minutes * 60.0)
-    # a slot's place in its span is counted from the span's own beginning, which may lie before `after`
     if not any(at == start for at in starts(hours, after=after, until=ends, minutes=rules.minutes)):
         raise SlotRefused("gone")
     if not any_hour and rules.rest.disturbed(start, rules.minutes, lives_in):
