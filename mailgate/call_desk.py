@@ -29,15 +29,27 @@ class CallDesk:
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        first, calling, second, leg2 = await asyncio.gather(
-            # who has called in is not asked for a key, so there is nothing to say to them
-            self._say(None if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
-            # a page shows it, and does not wait
-            self._say(announcements.calling(terms) if self._says(attempt.leg1) else None, terms),
-            self._say(announcements.to_destination(terms), terms),
+        (first, calling, second), leg2 = await asyncio.gather(
+            self._speech(offer, attempt.leg1),
             self._way(terms.destination),
         )
         return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Make ready what will be spoken in a call that is to come."""
+        await self._speech(offer, offer.slot.leg1 if offer.slot else None)
+
+    async def _speech(self, offer: Offer, leg1: Channel | None) -> tuple[str, str, str]:
+        """What the offeree hears before and while the destination is called, and what the destination hears."""
+        terms = offer.terms
+        first, calling, second = await asyncio.gather(
+            # who has called in is not asked for a key, so there is nothing to say to them
+            self._say(None if leg1 and leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # a page shows it, and does not wait
+            self._say(announcements.calling(terms) if not leg1 or self._says(leg1) else None, terms),
+            self._say(announcements.to_destination(terms), terms),
+        )
+        return first, calling, second
 
     def _says(self, leg1: Channel) -> bool:
         return self.say_who_is_called and leg1.kind is not Kind.BROWSER

@@ -50,6 +50,8 @@ ROOMS = {
     "mailgate.offers.own": Floor.SERVICE,
     "mailgate.offers.post": Floor.SERVICE,
     "mailgate.offers.pins": Floor.SERVICE,
+    "mailgate.offers.booking": Floor.SERVICE,
+    "mailgate.offers.scheduler": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,

@@ -41,6 +41,8 @@ class Account:
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
     and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
+    `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
+    with `rings_first` such a call rings the destination before the offeree.
     """
 
     account_id: str
@@ -52,6 +54,9 @@ class Account:
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
     do_not_disturb: bool = False
+    hours: str = ""
+    time_zone: str = ""
+    rings_first: bool = False
     created_at: float = 0.0
 
     @property
