@@ -8,6 +8,7 @@ import pytest
 
 from mailgate.calls.model import Outcome
 from mailgate.offers.answer import Reason
+from mailgate.offers.slots import Missed
 from mailgate.offers.table import ENDED, IN_CALL, WAITING, State
 from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
@@ -21,6 +22,8 @@ REASONS = (
     *("suppressed", "empty", "sip-empty", "sip-not-a-number"),
     # of mailgate.web.answer
     *("decline-empty", "reply-empty", "never-address", "never-code"),
+    # of mailgate.web.later and mailgate.offers.slots
+    *("later-when", "later-gone", "later-taken", "later-full", "later-rest", "later-zone"),
 )
 VALUES = {
     "offeror": "Ada",
@@ -35,6 +38,8 @@ VALUES = {
     "until": "tomorrow",
     "ended": "now",
     "at": "now",
+    "slot": "Monday",
+    "day": "Tuesday",
 }
 
 
@@ -83,6 +88,7 @@ class TestEachLanguage:
         said = [texts.say(f"state.{state.value}.title", **VALUES) for state in sorted(IN_CALL, key=str)]
         # while the destination rings, the page says so; nothing else reads the same
         assert len(set(said)) == len(said)
+        assert all(texts.knows(f"missed.{missed.value}") for missed in Missed)
         for state in IN_CALL | ENDED:
             assert texts.knows(f"state.{state.value}.text")
         for state in ENDED:
