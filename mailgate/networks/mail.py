@@ -73,6 +73,7 @@ def compose(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapp
     message.set_content("\n\n".join(_paragraphs(notice, says, values)) + "\n", cte="quoted-printable")
     if invitation and invitation.file:
         invite.attach(message, invitation)
+        message.set_boundary(f"=_{notice.notice_id}")  # sent again it is the same message, octet for octet
     return message.as_bytes()
 
 
