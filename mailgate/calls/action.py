@@ -60,8 +60,16 @@ def dial_string(channel: Channel, settings: AsteriskSettings) -> str:
             return f"PJSIP/{channel.address}"
         case Kind.BROWSER | Kind.DIAL_IN:
             raise ValueError("who calls in cannot be dialled")
+        case Kind.HELD:
+            return f"held/{channel.address}"  # the dialplan joins it, see [mailgate-held]
         case _:
             assert_never(channel.kind)
+
+
+def _dialled(channel: Channel, settings: AsteriskSettings) -> str:
+    if channel.kind is Kind.HELD:
+        raise ValueError("who waits is no offeree")
+    return dial_string(channel, settings)
 
 
 def _sound(path: str) -> str:
@@ -143,7 +151,7 @@ def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -
     }
     action: dict[str, str | list[str]] = {
         "Action": "Originate",
-        "Channel": dial_string(order.leg1, settings),
+        "Channel": _dialled(order.leg1, settings),
         "Context": _DIALPLAN,
         "Exten": "s",
         "Priority": "1",

@@ -29,7 +29,7 @@ from mailgate.calls.action import (
 )
 from mailgate.calls.asterisk import records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
-from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
+from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
 from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
@@ -79,6 +79,7 @@ class Asterisk:
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
         self._helpers: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[Message], None]] = []
         self.trouble = "not started"
 
     @property
@@ -164,7 +165,7 @@ class Asterisk:
                 "Variable": "MG_REVOKED",
                 "Value": "1" if revoked else "",
             }
-            if (await self._act(mark)).get("response") == "Success":
+            if (await self.act(mark)).get("response") == "Success":
                 break
             if leg1 == attempt_id and (came_in := await self._leg_1_of(attempt_id)):
                 leg1 = came_in
@@ -175,16 +176,16 @@ class Asterisk:
             await asyncio.sleep(0.05)
         else:
             return False
-        answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
+        answer = await self.act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
         # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
-        for row in await self._ask({"Action": "CoreShowChannels"}):
+        for row in await self.ask({"Action": "CoreShowChannels"}):
             if row.get("linkedid") == leg1 and row.get("uniqueid") != leg1:
-                await self._act({"Action": "Hangup", "Channel": str(row["channel"]), "Cause": "16"})
+                await self.act({"Action": "Hangup", "Channel": str(row["channel"]), "Cause": "16"})
         return answer.get("response") == "Success"
 
     async def _leg_1_of(self, attempt_id: str) -> str:
         """The Uniqueid of a leg 1 that called in, "" where there is none."""
-        rows = await self._ask({"Action": "CoreShowChannels"})
+        rows = await self.ask({"Action": "CoreShowChannels"})
         return next((str(r["uniqueid"]) for r in rows if is_leg_1(r) and attempt_of(r) == attempt_id), "")
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
@@ -229,7 +230,7 @@ class Asterisk:
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
         in_flight = {a for a in attempts if now - self._sent.get(a, 0.0) < _IN_FLIGHT_S}
-        return await records.look_up(self._ask, attempts, in_flight, now)
+        return await records.look_up(self.ask, attempts, in_flight, now)
 
     # --- the link ----------------------------------------------------------------------------------------------
     async def _keep_connected(self) -> None:
@@ -288,12 +289,18 @@ class Asterisk:
                 if not link.lost.done():
                     await link.ping()
 
+    def listen(self, listener: Callable[[Message], None]) -> None:
+        """Let somebody hear each AMI message too, at once and in order."""
+        self._listeners.append(listener)
+
     # --- events ------------------------------------------------------------------------------------------------
     def _reader(self) -> Callable[[Message], None]:
         """What one link's messages are read by."""
         stream = Stream()
 
         def read(message: Message) -> None:
+            for listener in self._listeners:
+                listener(message)
             match stream.read(message, self._clock()):
                 case None:
                     pass
@@ -313,7 +320,7 @@ class Asterisk:
 
     async def _try(self, action: dict[str, str | list[str]]) -> None:
         with contextlib.suppress(OutcomeUnknown):
-            await self._act(action)
+            await self.act(action)
 
     async def _hand_out(self) -> None:
         while True:
@@ -368,10 +375,11 @@ class Asterisk:
 
     # --- settling ----------------------------------------------------------------------------------------------
     async def _has_contact(self, endpoint: str) -> bool:
-        answer = await self._act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
+        answer = await self.act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
         return bool(answer.get("value"))
 
-    async def _act(self, action: dict[str, str | list[str]]) -> Message:
+    async def act(self, action: Action) -> Message:
+        """One action, and the first answer to it. Raises OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:
@@ -379,7 +387,8 @@ class Asterisk:
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def _ask(self, action: dict[str, str | list[str]]) -> list[Message]:
+    async def ask(self, action: Action) -> list[Message]:
+        """One action that is answered by a list. Raises Refused, OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:
