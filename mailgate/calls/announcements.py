@@ -20,9 +20,16 @@ def to_offeree(terms: Terms) -> str:
 def to_destination(terms: Terms) -> str:
     """Whose offer was accepted."""
     words = _words(terms.language)
+    if terms.offeree_name:
+        return words["destination"].format(name=terms.offeree_name)
     local, _, domain = terms.offeree_address.rpartition("@")
     spoken = " ".join((local, words["at"], domain.replace(".", f" {words['dot']} ")))
     return words["destination"].format(name=spoken)
+
+
+def hold_words(language: str, name: str) -> dict[str, str]:
+    """What a caller may hear who could not be put through to `name`: the texts of templates/speech by their keys."""
+    return {key: text.format(name=name) for key, text in _words(language).items()}
 
 
 def spoken_language(language: str) -> str:

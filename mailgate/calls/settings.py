@@ -113,7 +113,14 @@ class DeploySettings:
 
     def __post_init__(self) -> None:
         _fit(_NAME, self.transport, "transport")
-        for name in ("sound_announcement", "sound_goodbye", "sound_sorry", "sound_hold", "sound_pin", "sound_pin_wrong"):
+        for name in (
+            "sound_announcement",
+            "sound_goodbye",
+            "sound_sorry",
+            "sound_hold",
+            "sound_pin",
+            "sound_pin_wrong",
+        ):
             _fit(_SOUNDS, getattr(self, name), name)
         if self.media_address:
             _fit(_ADDRESS, self.media_address, "media_address")

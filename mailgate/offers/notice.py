@@ -20,6 +20,7 @@ class Kind(Enum):
     REPLIED = "replied"  # to the offeror: values offeree, text, message_id
     MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
     CODE = "code"  # to an offeree who wants no offers: value code
+    MISSED_CALL = "missed-call"  # to who was called: values offeror, why, token, reply_to, on_line
     SIGN_IN = "sign-in"  # to an account: value secret
 
 

@@ -54,9 +54,15 @@ class Terms:
     destination_name: str
     destination: tuple[Channel, ...] = field(repr=False)
     offeree_address: str
+    offeree_name: str = ""  # what the offeror is shown instead of the address, which not every caller may learn
     offeree: Channel | None = field(default=None, repr=False)  # where the offeror has said how to reach them
     language: str = "en"
     message_id: str = ""
+
+    @property
+    def offeree_shown(self) -> str:
+        """How the offeror knows the offeree."""
+        return self.offeree_name or self.offeree_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,7 @@ class Attempt:
     attempt_id: str
     ordinal: int
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)  # leg 2, where the offeror waits on the line
     started_at: float
     answered_at: float | None = None
     bridged_at: float | None = None
@@ -109,6 +116,7 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
                 attempt_id=event.attempt_id,
                 ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
                 leg1=event.leg1,
+                held=event.held,
                 started_at=now,
             )
             changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1)

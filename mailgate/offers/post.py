@@ -9,6 +9,7 @@ Known limit: one post for each store; notices go one after another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import assert_never
@@ -40,15 +41,22 @@ class Post:
         self._network = network
         self._now = now
         self._purged_at = 0.0
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Something waits that should go at once."""
+        self._nudged.set()
 
     async def run(self, every_s: float = 1.0) -> None:
         """Until cancelled, whatever goes wrong."""
         while True:
+            self._nudged.clear()
             try:
                 await self.round()
             except Exception:
                 log.exception("the post's round failed; it is tried again")
-            await asyncio.sleep(every_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), every_s)
 
     async def round(self) -> None:
         """Try everything that is due now, each once."""

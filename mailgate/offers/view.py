@@ -16,7 +16,7 @@ class View:
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
-    `pin` is for who dials in, empty where nobody can.
+    `pin` is for who dials in, empty where nobody can. `on_line`: the offeror waits on the telephone just now.
     """
 
     offer_id: str
@@ -40,9 +40,10 @@ class View:
     ended_at: float | None = None
     bridged_s: float = 0.0
     pin: str = field(default="", repr=False)
+    on_line: bool = False
 
 
-def view(offer: Offer, now: float, pin: str = "") -> View:
+def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -69,4 +70,5 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
         pin=pin if waiting and not overdue else "",
+        on_line=on_line and waiting and not overdue,
     )

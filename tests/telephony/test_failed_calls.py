@@ -94,7 +94,15 @@ async def test_each_way_to_fail_is_reported_once(
     await desk.until(lambda: not pbx.cli("database show mailgate-failed").count("mailgate-failed/"))
 
 
-async def test_yank(desk: Desk, alice: Phone, pstn: Phone, calls: Calls, order: Callable[..., CallOrder], caller: Callable[..., Call], pbx: PrivateAsterisk) -> None:
+async def test_yank(
+    desk: Desk,
+    alice: Phone,
+    pstn: Phone,
+    calls: Calls,
+    order: Callable[..., CallOrder],
+    caller: Callable[..., Call],
+    pbx: PrivateAsterisk,
+) -> None:
     alice.plan = {"alice": Reject(code=486)}
     desk.verdict = Hold(seconds=20)
     call = caller()
@@ -113,7 +121,7 @@ async def test_yank(desk: Desk, alice: Phone, pstn: Phone, calls: Calls, order: 
     print(pbx.cli("core show channels verbose"))
     print(await calls.edge.settle([o.attempt_id]))
     leg = await pstn.call(OFFEREE)
-    print(call.rtp.tones(440,700), leg.rtp.tones(440,700))
+    print(call.rtp.tones(440, 700), leg.rtp.tones(440, 700))
     pstn.hang_up(leg)
     await asyncio.wait_for(call.over.wait(), 2)
     print(await calls.ended(o.attempt_id), desk.news, call.state)

@@ -123,15 +123,20 @@ class Callers:
 
         Raises OutcomeUnknown.
         """
-        key = f"{record_families(self._clock())[0]}/{check_attempt(attempt_id)}"
+        family = record_families(self._clock())[0]
+        key = f"{family}/{check_attempt(attempt_id)}"
+        try:
+            [row] = await self._asterisk.ask({"Action": "DBGet", "Family": family, "Key": attempt_id})
+        except (Refused, ValueError):
+            row = {}  # it rings, and nothing more
+        if str(row.get("val", "")).startswith(("bridged", "ended")):
+            return  # it was the end of their conversation
         left = {"Action": "Setvar", "Variable": f"DB({key})", "Value": f"left2|{int(self._clock())}"}
         await self._asterisk.act(left)
         await self._asterisk.hang_up(attempt_id, revoked=False)
 
     async def _set(self, holding: Holding, variable: str, value: str) -> None:
-        await self._asterisk.act(
-            {"Action": "Setvar", "Channel": holding.channel, "Variable": variable, "Value": value}
-        )
+        await self._asterisk.act({"Action": "Setvar", "Channel": holding.channel, "Variable": variable, "Value": value})
 
     # --- what comes in -----------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:
