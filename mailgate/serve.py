@@ -31,11 +31,13 @@ from mailgate.calls.speech import Speech
 from mailgate.config import Config
 from mailgate.configured import asterisk_settings, dial, own_address, speech_settings, web_settings
 from mailgate.delivery_notes import DeliveryNotes
+from mailgate.failed_calls import FailedCalls
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.offers.line import Line
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
@@ -83,14 +85,16 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         async def connected() -> None:
             await offers.settle()
+            await failed.connected()
 
         async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
+        voice, line, mail_waits = Speech(speech_settings(config)), Line(), asyncio.Event()
         desk = CallDesk(
             asterisk,
-            Speech(speech_settings(config)),
+            voice,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,
@@ -108,7 +112,20 @@ async def _running(config: Config) -> AsyncIterator[None]:
             prepare=desk.prepare,
             now=time.time,
             new_id=gate.new_id,
+            line=line,
         )
+        failed = FailedCalls(
+            config,
+            store=store,
+            sealer=sealer,
+            asterisk=asterisk,
+            offers=offers,
+            line=line,
+            voice=voice,
+            posted=mail_waits.set,
+        )
+        await failed.start()
+        stack.push_async_callback(failed.stop)
         books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
@@ -128,7 +145,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        network = failed.by_wish(_mail(config, relay))
+        postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
+        post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
@@ -153,6 +172,7 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
+        icon=config.offer.icon,
     )
     return MailNetwork(next_hop, settings, _signing(config))
 

@@ -17,11 +17,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from mailgate.accounts.model import Account
-from mailgate.calls import announcements, tongue
 from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Told, Verdict
 from mailgate.calls.model import Channel, Kind
 from mailgate.errors import MailgateError
@@ -32,6 +30,7 @@ from mailgate.offers.missed_call import MissedCalls
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
 from mailgate.offers.table import IN_CALL, State
+from mailgate.spoken import Spoken
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store
 from mailgate.store.missed_calls import Made
@@ -58,16 +57,6 @@ class Callers(Protocol):
         """Nobody is there any more whom the attempt could join."""
 
 
-class Voice(Protocol):
-    """What speaks; see mailgate.calls.speech."""
-
-    async def render(self, text: str, language: str) -> Path | None:
-        """The sound, None where it cannot be had. Raises ValueError."""
-
-    def place(self, text: str, language: str) -> Path:
-        """Where it will be. Raises ValueError."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldSettings:
     """`seconds` 0: nobody is asked to wait. `music`: a sound file without extension, or `class:NAME`."""
@@ -79,7 +68,7 @@ class HoldSettings:
 
 
 class Waiting:
-    """All who wait. `pieces` cuts a text into what the voice takes at once."""
+    """All who wait."""
 
     def __init__(
         self,
@@ -90,8 +79,7 @@ class Waiting:
         line: Line,
         missed: MissedCalls,
         callers: Callable[[], Callers],
-        voice: Voice,
-        pieces: Callable[[str], list[str]],
+        spoken: Spoken,
         settings: HoldSettings,
     ) -> None:
         self._store = store
@@ -100,8 +88,7 @@ class Waiting:
         self._line = line
         self._missed = missed
         self._callers = callers
-        self._voice = voice
-        self._pieces = pieces
+        self._spoken_by = spoken
         self._settings = settings
         self._holding: dict[str, Holding] = {}  # call → where it waits
         self._offer_of: dict[str, str] = {}  # call → offer
@@ -120,8 +107,10 @@ class Waiting:
         if taken.made not in (Made.OFFERED, Made.COUNTED):
             return Told()
         language = self._language(taken.caller)
-        words = announcements.hold_words(language, taken.callee.display_name)
-        told, word, back = await asyncio.gather(*(self._say(words[key], language) for key in ("told", "word", "back")))
+        name = taken.callee.display_name
+        told, word, back = await asyncio.gather(
+            *(self._spoken_by.ours(key, language, name) for key in ("told", "word", "back"))
+        )
         return Hold(seconds=self._settings.seconds, told=told, word=word, back=back, music=self._settings.music)
 
     async def news(self, news: Holding | Gone) -> None:
@@ -207,8 +196,8 @@ class Waiting:
         for answer in fresh:
             sounds += await self._spoken(name, self._language(caller), answer, offer.terms.language)
         if ended and not any(answer.event == "declined" for answer in fresh):
-            sounds += await self._ours(name, self._language(caller), "declined")
-        sounds += await self._ours(name, self._language(caller), "goodbye" if ended else "wait")
+            sounds.append(await self._spoken_by.ours("declined", self._language(caller), name))
+        sounds.append(await self._spoken_by.ours("goodbye" if ended else "wait", self._language(caller), name))
         await self._callers().say(
             holding, [sound for sound in sounds if sound], heard=before + len(fresh), wait_on=not ended
         )
@@ -216,47 +205,20 @@ class Waiting:
 
     async def _spoken(self, name: str, language: str, answer: rows_of.Answer, expected: str) -> list[str]:
         key = "replied" if answer.event == "replied" else "declined-text" if answer.text else "declined"
-        sounds = await self._ours(name, language, key)
-        if answer.reason not in (None, Reason.OTHER) and answer.reason:
-            sounds += await self._ours(name, language, f"reason-{answer.reason.value}")
-        if not answer.text:
-            return sounds
-        tag = tongue.find(answer.text, expected)
-        pieces = self._pieces(answer.text)
-        # The first piece is there before it is played; the others are made while what comes before them is heard.
-        for piece in pieces[1:]:
-            self._spawn(self._prepare(piece, tag))
-        first = [await self._say(piece, tag) for piece in pieces[:1]]
-        if first and first[0] != str(self._voice.place(pieces[0], tag)):
-            tag = "en"  # there is no such voice
-        return [*sounds, *first, *(str(self._voice.place(piece, tag)) for piece in pieces[1:])]
-
-    async def _ours(self, name: str, language: str, key: str) -> list[str]:
-        return [await self._say(announcements.hold_words(language, name)[key], language)]
+        sounds = [await self._spoken_by.ours(key, language, name)]
+        if answer.reason is not None and answer.reason is not Reason.OTHER:
+            sounds.append(await self._spoken_by.ours(f"reason-{answer.reason.value}", language, name))
+        return [*sounds, *(await self._spoken_by.text(answer.text, expected))]
 
     async def _warm(self, holding: Holding) -> None:
         """Have ready what may have to be said at once."""
         callee, caller = self._missed.parties(holding.call_id)
         if callee is not None:
             for key in ("declined-text", "declined", "replied", "goodbye", "wait"):
-                await self._ours(callee.display_name, self._language(caller), key)
-
-    async def _say(self, text: str, language: str) -> str:
-        """The sound file without extension, "" where there is none. A voice that is missing gives way to English."""
-        for tag in dict.fromkeys((language, "en")):
-            try:
-                sound = await self._voice.render(text, tag)
-            except ValueError:
-                return ""
-            if sound is not None:
-                return str(sound)
-        return ""
-
-    async def _prepare(self, text: str, language: str) -> None:
-        await self._say(text, language)
+                await self._spoken_by.ours(key, self._language(caller), callee.display_name)
 
     def _language(self, caller: Account | None) -> str:
-        return announcements.spoken_language(caller.language if caller else self._settings.language)
+        return caller.language if caller else self._settings.language
 
     def _offer(self, offer_id: str) -> Offer | None:
         return self._store.read(lambda rows: rows_of.by_id(rows, self._sealer, offer_id))

@@ -12,7 +12,12 @@ from array import array
 from mailgate.calls.sound import RATE, wav
 
 # C major, A minor, F major, G major: two octaves around middle C, in MIDI numbers.
-_CHORDS = ((48, 55, 60, 64, 67, 64, 60, 55), (45, 52, 57, 60, 64, 60, 57, 52), (41, 48, 53, 57, 60, 57, 53, 48), (43, 50, 55, 59, 62, 59, 55, 50))  # fmt: skip
+_CHORDS = (
+    (48, 55, 60, 64, 67, 64, 60, 55),
+    (45, 52, 57, 60, 64, 60, 57, 52),
+    (41, 48, 53, 57, 60, 57, 53, 48),
+    (43, 50, 55, 59, 62, 59, 55, 50),
+)
 _NOTE_S = 0.3125
 _LOUDNESS = 2600  # of 32767: well below speech
 _FADE_S = 0.5
@@ -22,8 +27,8 @@ def music(seconds: int) -> bytes:
     """A WAV file of that length."""
     total = seconds * RATE
     out = array("d", bytes(8 * total))
-    note, step = int(_NOTE_S * RATE), 0
-    for start in range(0, total, note):
+    note = int(_NOTE_S * RATE)
+    for step, start in enumerate(range(0, total, note)):
         pitch = _CHORDS[step // 8 % 4][step % 8]
         hertz = 440.0 * 2 ** ((pitch - 69) / 12)
         # A struck string: the note sounds on into the next ones, and dies away.
@@ -31,7 +36,6 @@ def music(seconds: int) -> bytes:
             fall = math.exp(-3.0 * i / (2 * note)) * min(1.0, i / 80)
             turn = 2 * math.pi * hertz * i / RATE
             out[start + i] += _LOUDNESS * fall * (math.sin(turn) + 0.3 * math.sin(2 * turn))
-        step += 1
     fade = int(_FADE_S * RATE)
     for i in range(min(fade, total)):
         out[i] *= i / fade

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from mailgate.config.calls import Asterisk, Call, Dialling
+from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
@@ -38,6 +38,7 @@ class Config(Section):
     asterisk: Asterisk = Asterisk()
     dialling: Dialling = Dialling()
     call: Call = Call()
+    failed_calls: FailedCalls = FailedCalls()
     notices: Notices = Notices()
     log: Log = Log()
 

@@ -1,7 +1,7 @@
 """An ordinary call that failed becomes an offer: the one who was called gets a message, the caller becomes the offeror.
 
 FailedCall → whose extension, who calls, is there a way back → in one transaction: the call (each once, however often
-Asterisk tells of it), the offer with its coupon, and the message in the outbox. A kill at any moment loses none of them.
+Asterisk tells of it), the offer with its coupon, and the message in the outbox. A kill at any moment loses none.
 
 Who calls: the account that the telephone belongs to, or a guest, whose offer names nobody. The way back is the number
 that the network gave, by the same rules as any number that is dialled; a telephone that registers here is rung as such.

@@ -35,17 +35,22 @@ def delay_s(tries: int) -> float:
 class Post:
     """Delivers the notices of one store through one network. `now` gives UNIX seconds."""
 
-    def __init__(self, *, store: Store, sealer: Sealer, network: Network, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        network: Network,
+        now: Callable[[], float],
+        nudged: asyncio.Event | None = None,
+    ) -> None:
+        """`nudged`, once set, begins a round at once."""
         self._store = store
         self._sealer = sealer
         self._network = network
         self._now = now
         self._purged_at = 0.0
-        self._nudged = asyncio.Event()
-
-    def nudge(self) -> None:
-        """Something waits that should go at once."""
-        self._nudged.set()
+        self._nudged = nudged or asyncio.Event()
 
     async def run(self, every_s: float = 1.0) -> None:
         """Until cancelled, whatever goes wrong."""

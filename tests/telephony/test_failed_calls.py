@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
 import pytest
 from lab.asterisk import HOST, PrivateAsterisk
-from lab.cast import ADA, GATEWAY, OFFEREE, Calls
+from lab.cast import ADA, OFFEREE, Calls
 from lab.phone import Answer, Call, Phone, Reject
 
 from mailgate.calls.asterisk.failed import Callers
-from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Told, Verdict, Why
-from mailgate.calls.model import Bridged, CallOrder, Channel, Ended, Kind, Outcome
-from mailgate.calls.settings import DeploySettings
-from mailgate.calls.sound import telephone_wav
+from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Verdict, Why
+from mailgate.calls.model import Bridged, CallOrder, Channel, Kind
 
 
 class Desk:
