@@ -48,6 +48,20 @@ class Spoken:
         tag = announcements.spoken_language(language)
         return await self.say(announcements.hold_words(tag, name)[key], tag)
 
+    async def soon(self, key: str, language: str, name: str, within_s: float = 0.0) -> str:
+        """As `ours`; where that takes longer than so many seconds, where the sound will be."""
+        tag = announcements.spoken_language(language)
+        text = announcements.hold_words(tag, name)[key]
+        making = self._begin(text, tag)
+        done, _ = await asyncio.wait({making}, timeout=within_s)
+        return making.result() if done else str(self._voice.place(text, tag))
+
+    def _begin(self, text: str, tag: str) -> asyncio.Task[str]:
+        task = asyncio.create_task(self.say(text, tag))
+        self._making.add(task)  # a task that nobody holds may be collected before it is done
+        task.add_done_callback(self._making.discard)
+        return task
+
     async def text(self, text: str, expected: str) -> list[str]:
         """What somebody wrote, in the language that it is found to be in; `expected` where it does not tell."""
         pieces, tag = self._pieces(text), tongue.find(text, expected)
@@ -57,7 +71,5 @@ class Spoken:
         if first != str(self._voice.place(pieces[0], tag)):
             tag = "en"  # there is no such voice
         for piece in pieces[1:]:
-            task = asyncio.create_task(self.say(piece, tag))
-            self._making.add(task)
-            task.add_done_callback(self._making.discard)
+            self._begin(piece, tag)
         return [first, *(str(self._voice.place(piece, tag)) for piece in pieces[1:])]

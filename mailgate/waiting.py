@@ -38,6 +38,7 @@ from mailgate.store.seal import Sealer
 
 log = logging.getLogger(__name__)
 
+_READY_S = 0.6  # the dialplan waits 1.5 s for what it is to do
 _JOINING_S = 60.0  # beyond the ringing: to hear the announcement and press 1
 
 
@@ -108,9 +109,9 @@ class Waiting:
             return Told()
         language = self._language(taken.caller)
         name = taken.callee.display_name
-        told, word, back = await asyncio.gather(
-            *(self._spoken_by.ours(key, language, name) for key in ("told", "word", "back"))
-        )
+        # Said first, and made first; what is not ready by then the dialplan waits for.
+        told = await self._spoken_by.soon("told", language, name, within_s=_READY_S)
+        word, back = [await self._spoken_by.soon(key, language, name) for key in ("word", "back")]
         return Hold(seconds=self._settings.seconds, told=told, word=word, back=back, music=self._settings.music)
 
     async def news(self, news: Holding | Gone) -> None:

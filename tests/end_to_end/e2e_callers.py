@@ -1,0 +1,91 @@
+"""Ordinary calls to Ben's telephone, extension 202, which fail; and what the caller hears, found in the sound itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import wave
+from array import array
+from operator import mul
+from pathlib import Path
+
+from e2e_world import reset
+from lab.audio import _EXPANDED
+from lab.phone import Call, Reject
+from lab.world import ADA_NUMBER, BEN, VOICES, World
+
+DIALPLAN = """
+[mailgate-from-trunk](+)
+exten => 202,1,Gosub(mailgate-try,s,1(PJSIP/ben,3,202))
+ same => n,Hangup(${HANGUPCAUSE})
+[office]
+exten => 202,1,Goto(mailgate-from-trunk,202,1)
+"""
+
+
+def office(folder: Path, **wishes: object) -> World:
+    """A world in which Ben has a telephone on extension 202."""
+    world = World(folder, dialplan=DIALPLAN)
+    world.configuration["failed_calls"] = {"word_every_s": 3, **wishes}
+    return world
+
+
+def busy(world: World) -> World:
+    """As new, with Ben on another call."""
+    reset(world)
+    world.phones["ben"].plan = {"ben": Reject(code=486)}
+    return world
+
+
+def calls(world: World, caller: str = ADA_NUMBER) -> Call:
+    """Somebody calls Ben from the telephone network."""
+    return world.network.dial("202", caller=caller, hertz=VOICES["ada"])
+
+
+async def holds(call: Call) -> Call:
+    """The call once it was taken, to be held."""
+    await asyncio.wait_for(call.up.wait(), 10)
+    assert call.state == "up", call.state
+    return call
+
+
+async def link_in_mail(world: World, before: int, to: str = BEN) -> tuple[str, bytes]:
+    """The link of the next message, and the message."""
+    raw = (await world.wait_for_mail(to, before + 1))[-1]
+    [link] = world.links(raw)
+    return link, raw
+
+
+def samples_of(path: Path) -> array[int]:
+    with wave.open(str(path)) as source:
+        assert (source.getframerate(), source.getnchannels(), source.getsampwidth()) == (8000, 1, 2)
+        return array("h", source.readframes(source.getnframes()))
+
+
+def found_in(heard: bytes, spoken: array[int], pattern: int = 1200) -> int | None:
+    """Where in what was heard (mu-law octets) the loudest stretch of a sound file stands, None where nowhere."""
+    loudest = max(range(0, len(spoken) - pattern, 400), key=lambda i: sum(map(abs, spoken[i : i + pattern])))
+    wanted = [float(s) for s in spoken[loudest : loudest + pattern]]
+    power = sum(map(mul, wanted, wanted))
+    sound = [float(_EXPANDED[octet]) for octet in heard]
+    for at in range(len(sound) - pattern):
+        window = sound[at : at + pattern]
+        # a quick look at every eighth sample first
+        if sum(map(mul, window[::8], wanted[::8])) < 0.4 * power / 8:
+            continue
+        if sum(map(mul, window, wanted)) > 0.8 * (power * sum(map(mul, window, window))) ** 0.5:
+            return at - loudest
+    return None
+
+
+async def hears(call: Call, sound: Path, timeout_s: float = 20.0) -> float:
+    """Waits until the call has been told this; the monotonic time at which it began, to within a frame."""
+    spoken = samples_of(sound.with_suffix(".wav"))
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        heard, now = bytes(call.rtp.heard), time.monotonic()
+        at = await asyncio.to_thread(found_in, heard, spoken)
+        if at is not None:
+            return now - (len(heard) - at) / 8000
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"{sound.name} was not heard")
