@@ -6,11 +6,12 @@ import asyncio
 import time
 import wave
 from array import array
+from itertools import accumulate
 from operator import mul
 from pathlib import Path
 
 from e2e_world import reset
-from lab.audio import _EXPANDED
+from lab.audio import EXPANDED
 from lab.phone import Call, Reject
 from lab.world import ADA_NUMBER, BEN, VOICES, World
 
@@ -46,6 +47,7 @@ async def holds(call: Call) -> Call:
     """The call once it was taken, to be held."""
     await asyncio.wait_for(call.up.wait(), 10)
     assert call.state == "up", call.state
+    call.rtp.kept = 8000 * 300
     return call
 
 
@@ -63,29 +65,40 @@ def samples_of(path: Path) -> array[int]:
 
 
 def found_in(heard: bytes, spoken: array[int], pattern: int = 1200) -> int | None:
-    """Where in what was heard (mu-law octets) the loudest stretch of a sound file stands, None where nowhere."""
+    """Where in what was heard (mu-law octets) a sound file begins, known by its loudest stretch; None where nowhere."""
     loudest = max(range(0, len(spoken) - pattern, 400), key=lambda i: sum(map(abs, spoken[i : i + pattern])))
     wanted = [float(s) for s in spoken[loudest : loudest + pattern]]
-    power = sum(map(mul, wanted, wanted))
-    sound = [float(_EXPANDED[octet]) for octet in heard]
+    power, rough = sum(map(mul, wanted, wanted)), wanted[::8]
+    sound = [float(EXPANDED[octet]) for octet in heard]
+    sums = [0.0, *accumulate(map(mul, sound, sound))]
     for at in range(len(sound) - pattern):
-        window = sound[at : at + pattern]
-        # a quick look at every eighth sample first
-        if sum(map(mul, window[::8], wanted[::8])) < 0.4 * power / 8:
+        if not 0.6 < (sums[at + pattern] - sums[at]) / power < 1.6:
+            continue  # not as loud as this
+        if sum(map(mul, sound[at : at + pattern : 8], rough)) < 0.4 * power / 8:
             continue
+        window = sound[at : at + pattern]
         if sum(map(mul, window, wanted)) > 0.8 * (power * sum(map(mul, window, window))) ** 0.5:
             return at - loudest
     return None
 
 
-async def hears(call: Call, sound: Path, timeout_s: float = 20.0) -> float:
+async def hears(call: Call, sound: Path, timeout_s: float = 30.0) -> float:
     """Waits until the call has been told this; the monotonic time at which it began, to within a frame."""
-    spoken = samples_of(sound.with_suffix(".wav"))
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        heard, now = bytes(call.rtp.heard), time.monotonic()
-        at = await asyncio.to_thread(found_in, heard, spoken)
-        if at is not None:
-            return now - (len(heard) - at) / 8000
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"{sound.name} was not heard")
+    looked = 0
+    async with asyncio.timeout(timeout_s):
+        spoken = samples_of(await there(sound))
+        while True:
+            heard, now = bytes(call.rtp.heard), time.monotonic()
+            at = await asyncio.to_thread(found_in, heard[looked:], spoken)
+            if at is not None:
+                return now - (len(heard) - looked - at) / 8000
+            looked = max(0, len(heard) - 1200)
+            await asyncio.sleep(0.2)
+
+
+async def there(sound: Path) -> Path:
+    """The sound's file, once it is made."""
+    path = sound.with_suffix(".wav")
+    while not path.exists():
+        await asyncio.sleep(0.05)
+    return path
