@@ -4,38 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from mailgate.calls import announcements, plan
+from mailgate.calls import announcements, plan, recording
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
 from mailgate.calls.speech import Speech
-from mailgate.offers.offer import Offer
+from mailgate.offers.offer import Offer, Terms
 
 
 @dataclass(slots=True)
 class CallDesk:
-    """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination."""
+    """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination.
+
+    `sounds` is the folder that holds recorded names.
+    """
 
     asterisk: Asterisk
     speech: Speech
+    sounds: Path
     limits: plan.Limits
+    say_who_is_called: bool = True
 
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        language = announcements.spoken_language(terms.language)
-        held = attempt.held  # who waits on the line has nothing to be asked
-        first, second, leg2 = await asyncio.gather(
+        held = attempt.held  # who waits on the line has nothing to be asked, and is not called
+        first, calling, second, leg2 = await asyncio.gather(
             # who has called in is not asked for a key, so there is nothing to say to them
-            self._say("" if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), language),
-            self._say("" if held else announcements.to_destination(terms), language),
+            self._say(None if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # a page shows it, and does not wait
+            self._say(announcements.calling(terms) if self._says(attempt.leg1) and not held else None, terms),
+            self._say(None if held else announcements.to_destination(terms), terms),
             self._held_or_way(held, terms.destination),
         )
-        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second)
+        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
 
-    async def _say(self, text: str, language: str) -> str:
-        """The sound file without extension; empty, for the built-in prompt, where there is none."""
-        return str(await self.speech.render(text, language) or "") if text else ""
+    def _says(self, leg1: Channel) -> bool:
+        return self.say_who_is_called and leg1.kind is not Kind.BROWSER
+
+    async def _say(self, sentence: announcements.Sentence | None, terms: Terms) -> str:
+        """The sound file without extension; empty, for the built-in prompt or none at all, where there is none."""
+        if sentence is None:
+            return ""
+        language = announcements.spoken_language(terms.language)
+        name = recording.find(self.sounds, terms.account_id) if sentence.by_offeror else None
+        if name is not None:
+            around = await self.speech.render_around(sentence.before, name, sentence.after, language)
+            if around is not None:
+                return str(around)
+        return str(await self.speech.render(sentence.text, language) or "")
 
     async def _held_or_way(self, held: Channel | None, channels: tuple[Channel, ...]) -> Channel:
         return held or await self._way(channels)

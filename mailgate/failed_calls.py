@@ -20,7 +20,7 @@ from mailgate.config import Config
 from mailgate.configured import asterisk_settings, dial
 from mailgate.networks.missed_call import guests
 from mailgate.networks.telephone import ByWish, TelephoneNetwork
-from mailgate.offers.line import Line
+from mailgate.offers.held import Held
 from mailgate.offers.missed_call import Limits, MissedCalls, MissedSettings
 from mailgate.offers.notice import Network, Notice
 from mailgate.offers.service import Offers
@@ -44,7 +44,7 @@ class FailedCalls:
         sealer: Sealer,
         asterisk: Asterisk,
         offers: Offers,
-        line: Line,
+        held: Held,
         voice: Speech,
         posted: Callable[[], None],
     ) -> None:
@@ -54,7 +54,7 @@ class FailedCalls:
         self._store = store
         self._sealer = sealer
         self._asterisk = asterisk
-        self._line = line
+        self._who_waits = held
         self._spoken = Spoken(voice, speech.sentences)
         self._music = config.asterisk.sounds / f"hold-{wished.word_every_s}"
         missed = MissedCalls(
@@ -63,7 +63,7 @@ class FailedCalls:
             offers=offers,
             dial=dial(config),
             settings=MissedSettings(
-                trunks=frozenset({config.asterisk.trunk}),
+                trunks=frozenset(line.name for line in asterisk_settings(config).lines),
                 region=config.gateway.region,
                 own_number=config.gateway.number,
                 guests=guests(),
@@ -77,7 +77,7 @@ class FailedCalls:
             store=store,
             sealer=sealer,
             offers=offers,
-            line=line,
+            held=held,
             missed=missed,
             callers=lambda: self._callers,
             spoken=self._spoken,
@@ -114,7 +114,7 @@ class FailedCalls:
     def by_wish(self, mail: Network) -> Network:
         """Mail, and before it the telephone for those who wish so. Raises ConfigError."""
         ringer = Teller(self._asterisk, asterisk_settings(self._config), time.time)
-        waits = TelephoneNetwork(ringer, self._compose, lambda offer_id: self._line.held(offer_id) is not None)
+        waits = TelephoneNetwork(ringer, self._compose, lambda offer_id: self._who_waits.channel(offer_id) is not None)
         return ByWish(waits, mail)
 
     async def _compose(self, notice: Notice) -> tuple[Sequence[str], str]:

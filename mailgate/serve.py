@@ -37,7 +37,7 @@ from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
-from mailgate.offers.line import Line
+from mailgate.offers.held import Held
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
@@ -91,16 +91,18 @@ async def _running(config: Config) -> AsyncIterator[None]:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
-        voice, line, mail_waits = Speech(speech_settings(config)), Line(), asyncio.Event()
+        voice, held, mail_waits = Speech(speech_settings(config)), Held(), asyncio.Event()
         desk = CallDesk(
             asterisk,
             voice,
+            config.asterisk.sounds,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,
                 longest_s=round(config.call.longest_minutes * 60),
                 destination_presses_key=config.call.destination_presses_key,
             ),
+            say_who_is_called=config.call.say_who_is_called,
         )
         offers = Offers(
             store=store,
@@ -112,7 +114,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             prepare=desk.prepare,
             now=time.time,
             new_id=gate.new_id,
-            line=line,
+            held=held,
         )
         failed = FailedCalls(
             config,
@@ -120,7 +122,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             sealer=sealer,
             asterisk=asterisk,
             offers=offers,
-            line=line,
+            held=held,
             voice=voice,
             posted=mail_waits.set,
         )
@@ -154,11 +156,12 @@ async def _running(config: Config) -> AsyncIterator[None]:
         surgery = Apart()
         stack.push_async_callback(surgery.close)
         judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
-        await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
-        if config.smtp.listen and config.smtp.workers == 1:
-            await stack.enter_async_context(intake.smtp(config, judge, notes))
-        elif config.smtp.listen:
+        if config.smtp.workers == 1:
+            await stack.enter_async_context(intake.milter(config, judge))
+            if config.smtp.listen:
+                await stack.enter_async_context(intake.smtp(config, judge, notes))
+        else:
             crew = Crew(config, books=books, notes=notes, counts=metrics)
             stack.push_async_callback(crew.stop)
             forget.append(crew.forget)

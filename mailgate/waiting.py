@@ -1,7 +1,7 @@
 """Callers who wait on the line: asked to hold, told what was answered, joined by whoever accepts.
 
-A failed call → (mailgate.offers.missed_call) an offer → the caller is asked to hold. From then on the line knows who
-waits for which offer (mailgate.offers.line): the page says so, and an acceptance joins that very channel.
+A failed call → (mailgate.offers.missed_call) an offer → the caller is asked to hold. From then on it is known who
+waits for which offer (mailgate.offers.held): the page says so, and an acceptance joins that very channel.
 A decline, or an answer in words, is spoken: words of ours in the caller's language, the text in its own; a decline then
 ends the call, an answer lets the caller wait on. Who leaves takes the ringing of the other's telephone along.
 
@@ -25,7 +25,7 @@ from mailgate.calls.model import Channel, Kind
 from mailgate.errors import MailgateError
 from mailgate.offers.answer import Declined, NotMe, Reason, Replied
 from mailgate.offers.events import Accepted, Event, Revoked
-from mailgate.offers.line import Line
+from mailgate.offers.held import Held
 from mailgate.offers.missed_call import MissedCalls
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
@@ -77,7 +77,7 @@ class Waiting:
         store: Store,
         sealer: Sealer,
         offers: Offers,
-        line: Line,
+        held: Held,
         missed: MissedCalls,
         callers: Callable[[], Callers],
         spoken: Spoken,
@@ -86,7 +86,7 @@ class Waiting:
         self._store = store
         self._sealer = sealer
         self._offers = offers
-        self._line = line
+        self._who_waits = held
         self._missed = missed
         self._callers = callers
         self._spoken_by = spoken
@@ -95,7 +95,7 @@ class Waiting:
         self._offer_of: dict[str, str] = {}  # call → offer
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        line.on_step(self._stepped)
+        held.on_step(self._stepped)
 
     # --- what Asterisk says ------------------------------------------------------------------------------------
     async def failed(self, call: FailedCall) -> Verdict:
@@ -139,7 +139,7 @@ class Waiting:
         self._offer_of[holding.call_id] = offer_id
         if not news:
             return
-        self._line.hold(offer_id, Channel(Kind.HELD, holding.channel))
+        self._who_waits.hold(offer_id, Channel(Kind.HELD, holding.channel))
         self._offers.stir(offer_id)
         self._spawn(self._warm(holding))
         if not holding.hearing:
@@ -152,8 +152,8 @@ class Waiting:
         if holding is None:
             return
         channel = Channel(Kind.HELD, holding.channel)
-        if self._line.held(offer_id) == channel:  # not that of a later call
-            self._line.let_go(offer_id)
+        if self._who_waits.channel(offer_id) == channel:  # not that of a later call
+            self._who_waits.let_go(offer_id)
         self._offers.stir(offer_id)
         offer = self._offer(offer_id)
         if offer is None or offer.state not in IN_CALL or offer.state is State.CONNECTED or offer.attempt is None:

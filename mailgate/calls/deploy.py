@@ -12,8 +12,17 @@ from importlib import resources
 import jinja2
 
 from mailgate.calls.settings import DeploySettings
+from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 3
+DIALPLAN_VERSION = 4
+
+MODULES: tuple[str, ...] = (
+    *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
+    *("bridge_builtin_interval_features", "bridge_simple"),
+    *("func_callerid", "func_channel", "func_cut", "func_db", "func_dialplan", "func_env", "func_hangupcause"),
+    *("func_logic", "func_module", "func_pjsip_endpoint", "func_strings", "func_timeout", "pbx_config"),
+)
+"""What the dialplan needs beside SIP, sound formats and codecs; none of them may be missing while calls are placed."""
 
 _TEMPLATES = {
     "extensions_mailgate.conf": ("extensions_mailgate.conf", "failed_calls.conf"),
@@ -25,10 +34,11 @@ _TEMPLATES = {
 
 
 def _incoming(settings: DeploySettings) -> list[str]:
-    """What the trunk may call the gateway's number: with and without plus sign, and the name it is registered by."""
-    number = settings.link.gateway_number
-    names = (number, number[1:], f"00{number[1:]}", settings.trunk.username if settings.trunk else "")
-    return list(dict.fromkeys(name for name in names if name))
+    """What a trunk may call the gateway's number: with and without plus sign, and the name it is registered by."""
+    numbers = (settings.link.gateway_number, *(trunk.caller for trunk in settings.trunks if trunk.caller))
+    names = [form for number in numbers for form in (number, number[1:], f"00{number[1:]}")]
+    names += [trunk.username for trunk in settings.trunks if trunk.username]
+    return list(dict.fromkeys(names))
 
 
 def render_asterisk(settings: DeploySettings) -> dict[str, str]:
@@ -43,7 +53,12 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "username": settings.link.username,
         "secret": settings.link.secret,
         "link": settings.link,
-        "trunk": settings.trunk,
+        "modules": MODULES,
+        "trunks": settings.trunks,
+        "settings": settings,
+        "udp": Transport.UDP,
+        "tcp": Transport.TCP,
+        "tls": Transport.TLS,
         "users": settings.users,
         "transport": settings.transport,
         "key_wait_s": settings.key_wait_s,

@@ -98,8 +98,10 @@ class Outcome(Enum):
     DESTINATION_NO_KEY = "destination-no-key"  # answered, pressed nothing (perhaps a machine)
     DESTINATION_HUNG_UP = "destination-hung-up"  # answered, left before the bridge
 
+    LINES_BUSY = "lines-busy"  # every line to the telephone network is in use: nothing rang
     NOT_PLACED = "not-placed"  # Asterisk could not be asked, or never heard of it: nothing rang
     REVOKED = "revoked"  # ended by the offeror before the bridge
+    FAULT = "fault"  # Asterisk broke the call off by itself, after leg 1 had answered
     LOST = "lost"  # what became of it cannot be found out
 
 
@@ -114,6 +116,7 @@ class CallOrder:
     confirm1: bool = True  # leg 1 presses 1 before leg 2 is dialled
     confirm2: bool = True  # leg 2 presses 1 before it is bridged
     announcement2: str = ""  # the same for leg 2
+    calling: str = ""  # sound file for leg 1, before leg 2 is dialled: who is called now; empty: none
     ring1_s: int = 45
     ring2_s: int = 45
     longest_s: int = 3600  # the bridge is cut by Asterisk after this

@@ -14,13 +14,14 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
 import re
 import tempfile
 import unicodedata
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailgate.calls.recording import joined, write
 from mailgate.calls.sound import telephone_wav
 from mailgate.errors import ConfigError
 
@@ -107,6 +108,24 @@ class Speech:
             self._making[path].add_done_callback(lambda _: self._making.pop(path, None))
         return path if await asyncio.shield(self._making[path]) else None
 
+    async def render_around(self, before: str, name: Path, after: str, language: str) -> Path | None:
+        """The same with a recording between two pieces of text, either of which may be empty; None where a piece
+        cannot be spoken, or the recording is gone. Raises ValueError as `render`."""
+        pieces = [name]
+        for text, place in ((before, 0), (after, len(pieces))):
+            if clean(text):
+                spoken = await self.render(text, language)
+                if spoken is None:
+                    return None
+                pieces.insert(place if place == 0 else len(pieces), spoken.with_suffix(".wav"))
+        try:
+            return await asyncio.to_thread(_join, self._settings.folder, pieces)
+        except (OSError, ValueError, wave.Error) as error:
+            log.warning(
+                "a recorded name cannot be used", extra={"action": "recording_failed", "reason": f"{error!r:.160}"}
+            )
+            return None
+
     async def _make(self, path: Path, words: str, language: str) -> bool:
         try:
             await asyncio.to_thread(_make_folder, self._settings.folder)
@@ -149,13 +168,19 @@ class Speech:
             raise ValueError(f"ended with {program.returncode}: {complaint.decode(errors='replace')[:160]}")
 
 
+def _join(folder: Path, pieces: list[Path]) -> Path:
+    """All pieces in one file, made once for the same pieces; its path without extension."""
+    sounds = [piece.read_bytes() for piece in pieces]
+    path = folder / hashlib.sha256(b"".join(hashlib.sha256(sound).digest() for sound in sounds)).hexdigest()[:32]
+    if not path.with_suffix(".wav").exists():
+        write(path.with_suffix(".wav"), joined(sounds))
+    return path
+
+
 def _make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _convert(spoken: Path, target: Path) -> None:
-    """Write the telephone's version beside its place, then move it there whole."""
-    scratch = spoken.with_suffix(".telephone")
-    scratch.write_bytes(telephone_wav(spoken.read_bytes()))
-    scratch.chmod(0o644)
-    os.replace(scratch, target)
+    """Write the telephone's version in its place."""
+    write(target, telephone_wav(spoken.read_bytes()))

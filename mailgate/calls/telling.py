@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from mailgate.calls.action import dial_string
+from mailgate.calls.action import ways
 from mailgate.calls.model import Channel
 from mailgate.calls.settings import AsteriskSettings
 
@@ -59,7 +59,7 @@ def tell_action(
     }
     return {
         "Action": "Originate",
-        "Channel": dial_string(channel, settings),
+        "Channel": ways(channel, settings)[0],
         "Context": "mailgate-tell",
         "Exten": "s",
         "Priority": "1",

@@ -16,6 +16,7 @@ from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
 from mailgate.calls.model import Channel, Kind
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
+from mailgate.languages import LANGUAGES
 from mailgate.store import accounts
 
 EPILOG = """\b
@@ -97,7 +98,7 @@ def _find(d: Desk, address: str) -> Account:
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
-@click.option("--language", type=click.Choice(["en", "de", "fr"]), help="Otherwise that of the gateway.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
 @click.pass_context
 def add(
     context: click.Context,
@@ -169,7 +170,7 @@ def list_(context: click.Context) -> None:
 @click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]))
 @click.option("--hide", type=click.Choice([h.value for h in Hide]))
-@click.option("--language", type=click.Choice(["en", "de", "fr"]))
+@click.option("--language", type=click.Choice(LANGUAGES))
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
 @click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")

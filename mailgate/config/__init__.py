@@ -18,6 +18,7 @@ from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
 from mailgate.config.pages import Web
+from mailgate.config.trunks import TrunkTable
 from mailgate.errors import ConfigError
 
 __all__ = ["Config", "Gateway", "NextHopTls", "ServerTls", "load"]
@@ -36,6 +37,7 @@ class Config(Section):
     store: StoreSection = StoreSection()
     web: Web = Web()
     asterisk: Asterisk = Asterisk()
+    trunk: tuple[TrunkTable, ...] = ()
     dialling: Dialling = Dialling()
     call: Call = Call()
     failed_calls: FailedCalls = FailedCalls()

@@ -22,6 +22,7 @@ from typing import Any, Protocol, assert_never
 
 from mailgate.calls.dialling import check_pair
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
+from mailgate.calls.trunks import HeldsBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
@@ -38,7 +39,8 @@ from mailgate.offers.events import (
     name_of,
 )
 from mailgate.offers.issue import Issued, Issuer, Rules
-from mailgate.offers.line import Line
+from mailgate.offers.known import KnownNumbers
+from mailgate.offers.held import Held
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
@@ -99,7 +101,7 @@ class Offers:
         now: Callable[[], float],
         new_id: Callable[[], str],
         new_code: Callable[[], str] = lambda: f"{secrets.randbelow(1_000_000):06}",
-        line: Line | None = None,
+        held: Held | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -111,12 +113,13 @@ class Offers:
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
         self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
-        self._line = line or Line()
+        self._who_waits = held or Held()
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
+        self.known = KnownNumbers(self._find, now)
         self.answers = Answers(
             store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
         )
@@ -153,7 +156,7 @@ class Offers:
 
     def _view(self, offer: Offer, now: float) -> View:
         pin = self._pins.of(offer.offer_id) if offer.state in WAITING else ""
-        return view(offer, now, pin, on_line=self._line.held(offer.offer_id) is not None)
+        return view(offer, now, pin, on_line=self._who_waits.channel(offer.offer_id) is not None)
 
     def stir(self, offer_id: str) -> None:
         """Show the offer again to who watches it: something beside its state has changed."""
@@ -192,7 +195,7 @@ class Offers:
         or IllegalTransition where the offer cannot be accepted in the state it is in.
         """
         offer = self._find(token)
-        held = self._line.held(offer.offer_id)
+        held = self._who_waits.channel(offer.offer_id)
         if not held and self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
             raise CallRefused("do-not-disturb", "the offeror takes no calls just now")
         for channel in offer.terms.destination:
@@ -205,7 +208,7 @@ class Offers:
         """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
 
         async def accept(offer_id: str, leg1: Channel) -> View:
-            held = self._line.held(offer_id)
+            held = self._who_waits.channel(offer_id)
             return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held))
 
         return await self._pins.dialled(pin, caller, channel, accept)
@@ -310,7 +313,7 @@ class Offers:
         )
         shown = self._view(offer, now)
         self._watchers.publish(shown)
-        self._line.stepped(offer, event)
+        self._who_waits.stepped(offer, event)
         for effect in effects:
             await self._begin(offer, effect)
         return shown
@@ -357,7 +360,8 @@ class Offers:
                 await self._calls.originate(order)
         except CallFailed as error:
             log.warning("call was not placed: %s", error, extra={"attempt": attempt_id})
-            event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)
+            outcome = Outcome.LINES_BUSY if isinstance(error, LinesBusy) else Outcome.NOT_PLACED
+            event = Ended(attempt_id=attempt_id, outcome=outcome)
         except OutcomeUnknown as error:
             log.warning("answer to the call was lost: %s", error, extra={"attempt": attempt_id})
             event = AnswerLost(attempt_id=attempt_id)

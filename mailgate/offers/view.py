@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
+from mailgate.offers.known import tail
 from mailgate.offers.offer import Offer
 from mailgate.offers.table import IN_CALL, WAITING, State
 
@@ -16,7 +17,8 @@ class View:
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
-    `pin` is for who dials in, empty where nobody can. `on_line`: the offeror waits on the telephone just now.
+    `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
+    the offeror gave it. `on_line`: the offeror waits on the telephone just now.
     """
 
     offer_id: str
@@ -40,6 +42,7 @@ class View:
     ended_at: float | None = None
     bridged_s: float = 0.0
     pin: str = field(default="", repr=False)
+    tail: str = field(default="", repr=False)
     on_line: bool = False
 
 
@@ -70,5 +73,6 @@ def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> V
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
         pin=pin if waiting and not overdue else "",
+        tail=tail(offer.terms.offeree) if waiting and not overdue else "",
         on_line=on_line and waiting and not overdue,
     )
