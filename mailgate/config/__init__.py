@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from mailgate.config.calls import Asterisk, Call, Dialling
+from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
 from mailgate.config.later import Later
@@ -42,6 +42,7 @@ class Config(Section):
     dialling: Dialling = Dialling()
     call: Call = Call()
     later: Later = Later()
+    failed_calls: FailedCalls = FailedCalls()
     notices: Notices = Notices()
     log: Log = Log()
 

@@ -19,8 +19,8 @@ class View:
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
     `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
-    the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a
-    missed one why it came to nothing; `slot_sequence` is 0 where there is none.
+    the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a missed one why it came to
+    nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the telephone just now.
     """
 
     offer_id: str
@@ -51,9 +51,10 @@ class View:
     slot_zone: str = ""
     slot_sequence: int = 0
     slot_missed: Missed | None = None
+    on_line: bool = False
 
 
-def view(offer: Offer, now: float, pin: str = "") -> View:
+def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -87,4 +88,5 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         slot_zone=offer.slot.zone if offer.slot else "",
         slot_sequence=offer.slot.sequence if offer.slot else 0,
         slot_missed=offer.slot.missed if offer.slot else None,
+        on_line=on_line and waiting and not overdue,
     )

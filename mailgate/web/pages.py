@@ -171,7 +171,8 @@ class Pages:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
-        if form is None and story.phase == "offer" and story.may_decline and story.may_reply and not story.replied:
+        plain = story.phase == "offer" and not view.on_line and not story.replied
+        if form is None and plain and story.may_decline and story.may_reply:
             sheet = self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin), bool(view.tail))
             return sheet.fill(values)
         return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
