@@ -251,6 +251,7 @@ class LaterPages:
         values = {
             **self._pages.form(reader, form),
             "path": self._pages.path(token),
+            "here": f"{self._pages.path(token)}/later",
             "nonce": self._nonces.make(token, slot_mark(view)),
             "table": table,
             "choice": choice,
@@ -261,7 +262,7 @@ class LaterPages:
             "gateway": self._pages.gateway(),
         }
         page = self._pages.render("later.html", reader, values)
-        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language"})
+        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _zone(self, asked: str, view: View, reader: Reader) -> ZoneInfo:
         """The zone that was asked for, else the booking's, else that of the reader's country, else the gateway's."""
