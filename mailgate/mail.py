@@ -94,7 +94,7 @@ class MailRoom:
             language=account.language,
             message_id=message_id,
         )
-        issued = self.issuer.issue(terms, valid_s=wish.ttl_s)
+        issued = self.issuer.issue(terms, valid_s=wish.ttl_s, forwarding=account.forwarding)
         coupon = Coupon(offer_id=issued.offer.offer_id, url=self.prefix + issued.token)
         return Opening(coupon=coupon, durable=self.books.keep(issued))
 

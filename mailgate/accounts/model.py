@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mailgate.calls.model import Channel, Kind
+from mailgate.offers.forwarding import Forwarding
 
 
 class Mode(Enum):
@@ -27,12 +28,19 @@ class Hide(Enum):
 class Destination:
     """Whom an offeree is put through to: the offeror, or another party that the offeror names.
 
-    `channels` are the ways to reach that party, the preferred one first.
+    `channels` are the ways to reach that party, the preferred one first. Only those that are `verified` ring: the party
+    has typed a code that reached it there, or the administrator vouches for it.
     """
 
     name: str
     display_name: str
     channels: tuple[Channel, ...] = field(repr=False)
+    verified: frozenset[Channel] = field(default=frozenset(), repr=False)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all of it may ring."""
+        return self.verified.issuperset(self.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,7 @@ class Account:
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
     and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
+    `forwarding`: its own policy for offers that are passed on; None: the gateway's.
     """
 
     account_id: str
@@ -52,6 +61,7 @@ class Account:
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
     do_not_disturb: bool = False
+    forwarding: Forwarding | None = None
     created_at: float = 0.0
 
     @property

@@ -10,15 +10,26 @@ from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
 from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
+from mailgate.offers.forwarding import Hand
 from mailgate.offers.table import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The offeree wants the call now, on this channel."""
+    """The offeree wants the call now, on this channel. `hand`: who pressed, as far as the forwarding policy asks;
+    None where that was judged before (a booked time, say). `dialled`: they called in with the PIN."""
 
     attempt_id: str
     leg1: Channel = field(repr=False)
+    hand: Hand | None = None
+    dialled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """Whoever uses the browser with this mark has typed a code that was mailed to the original recipient."""
+
+    browser: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +49,7 @@ class Expired:
     """The offer's time is over."""
 
 
-Event = Accepted | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
+Event = Accepted | Proven | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
 
 
 def name_of(event: Event) -> Name:
@@ -46,6 +57,8 @@ def name_of(event: Event) -> Name:
     match event:
         case Accepted():
             return Name.ACCEPTED
+        case Proven():
+            return Name.PROVEN
         case Declined():
             return Name.DECLINED
         case Replied():

@@ -20,6 +20,9 @@ class Kind(Enum):
     REPLIED = "replied"  # to the offeror: values offeree, text, message_id
     MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
     CODE = "code"  # to an offeree who wants no offers: value code
+    HOLDER_CODE = "holder-code"  # to an offeree, for another browser than the first: values code, offeror
+    CHANNEL_CODE = "channel-code"  # to a destination with an address: values code, account
+    SPOKEN_CODE = "spoken-code"  # to a destination's telephone (a channel's URI): value code
     SIGN_IN = "sign-in"  # to an account: value secret
 
 

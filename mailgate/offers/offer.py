@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Ended, Outcome
-from mailgate.errors import MailgateError
+from mailgate.errors import CallRefused, MailgateError
+from mailgate.offers import forwarding
 from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify, NotMe, Redirected, Replied
 from mailgate.offers.events import (
     Accepted,
@@ -29,10 +30,12 @@ from mailgate.offers.events import (
     Expired,
     HangUp,
     PlaceCall,
+    Proven,
     Revoked,
     Suppress,
     name_of,
 )
+from mailgate.offers.forwarding import Forwarding, Standing
 from mailgate.offers.table import ENDED, IN_CALL, TRANSITIONS, WITHDRAWN, Name, Rule, State
 
 
@@ -90,12 +93,16 @@ class Offer:
     attempt: Attempt | None = None
     closing: State | None = None
     replies: int = 0
+    forwarding: Forwarding = Forwarding.BIND
+    holders: frozenset[str] = frozenset()
+    """Marks of who may take it up; see `mailgate.offers.forwarding`."""
 
 
 def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:
     """What the offer becomes by the event, and what must be done once that is committed.
 
-    Raises IllegalTransition where the event cannot happen now; the offer is immutable, so nothing has changed.
+    Raises IllegalTransition where the event cannot happen now, CallRefused (`stranger`, `unproven`) where the
+    forwarding policy does not let this hand accept; the offer is immutable, so nothing has changed.
     """
     name = name_of(event)
     target = TRANSITIONS.get((offer.state, name))
@@ -111,8 +118,12 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
                 leg1=event.leg1,
                 started_at=now,
             )
-            changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1)
+            holders = _holders_after(offer, event)
+            changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1, holders=holders)
             effects = (PlaceCall(attempt_id=event.attempt_id),)
+        case Proven():
+            _in_time(offer, name, now)
+            changed = replace(offer, holders=forwarding.with_marks(offer.holders, {event.browser}))
         case Declined():
             _in_time(offer, name, now)
             changed, effects = offer, (Notify(news=News.DECLINED, reason=event.reason, text=event.text),)
@@ -143,6 +154,17 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
 def _in_time(offer: Offer, name: Name, now: float) -> None:
     if now >= offer.expires_at:
         raise IllegalTransition(offer.state, name, "the offer's time is over")
+
+
+def _holders_after(offer: Offer, event: Accepted) -> frozenset[str]:
+    """Raises CallRefused where the hand is not the holder's."""
+    if event.hand is None:
+        return offer.holders
+    judge = forwarding.dialled if event.dialled else forwarding.standing
+    found = judge(offer.forwarding, offer.holders, event.hand)
+    if found is not Standing.HOLDER:
+        raise CallRefused(found.value, "the offer is another's to take up")
+    return forwarding.after(offer.forwarding, offer.holders, event.hand)
 
 
 def _closing(offer: Offer, state: State, *, hang_up: bool) -> tuple[Offer, tuple[Effect, ...]]:

@@ -25,6 +25,7 @@ from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Out
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
+from mailgate.offers.codes import Codes
 from mailgate.offers.events import (
     Accepted,
     AnswerLost,
@@ -37,9 +38,11 @@ from mailgate.offers.events import (
     Suppress,
     name_of,
 )
+from mailgate.offers.holders import Holders
 from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
+from mailgate.offers.reach import Reach
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
@@ -83,7 +86,8 @@ class Opened:
 
 class Offers:
     """All offers of a gateway, whose own number in E.164 is called by nobody. `prepare` turns a committed attempt
-    into the order that Asterisk is given. `answers` takes what offerees say that is no call."""
+    into the order that Asterisk is given. `answers` takes what offerees say that is no call; `holders` knows whose an
+    offer is to take up."""
 
     def __init__(
         self,
@@ -114,9 +118,10 @@ class Offers:
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
-        self.answers = Answers(
-            store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
-        )
+        self._reach = Reach(store, sealer)
+        self.codes = Codes(sealer=sealer, now=now, new_code=new_code)
+        self.answers = Answers(store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, codes=self.codes)
+        self.holders = Holders(store=store, sealer=sealer, codes=self.codes, find=self._find, apply=self.apply, now=now)
 
     # --- making and finding -----------------------------------------------------------------------------------
 
@@ -128,13 +133,13 @@ class Offers:
 
     async def keep(self, issued: Sequence[Issued]) -> None:
         """Store new offers together; durable when this returns."""
+        await self._store.transact(lambda rows: self.put(rows, issued))
+
+    def put(self, rows: Rows, issued: Sequence[Issued]) -> None:
+        """The same within a transaction of the caller's."""
         made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
-
-        def write(rows: Rows) -> None:
-            rows_of.insert(rows, self._sealer, made)
-            self._pins.give(rows, [each.offer.offer_id for each in issued])
-
-        await self._store.transact(write)
+        rows_of.insert(rows, self._sealer, made)
+        self._pins.give(rows, [each.offer.offer_id for each in issued])
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
@@ -145,7 +150,9 @@ class Offers:
         return self._view(self._find(token), self._now())
 
     def _view(self, offer: Offer, now: float) -> View:
-        return view(offer, now, self._pins.of(offer.offer_id) if offer.state in WAITING else "")
+        if offer.state not in WAITING:
+            return view(offer, now)
+        return view(offer, now, self._pins.of(offer.offer_id), reachable=self._reach.any(offer.terms))
 
     async def watch(self, token: str) -> AsyncGenerator[View]:
         """The view of the token's offer, again after each change. Raises as `look`."""
@@ -172,11 +179,13 @@ class Offers:
 
     # --- what people do ---------------------------------------------------------------------------------------
 
-    async def accept(self, token: str, leg1: Channel) -> View:
-        """Begin the call now; the view says how it stands once that is committed.
+    async def accept(self, token: str, leg1: Channel, *, browser: str = "") -> View:
+        """Begin the call now; the view says how it stands once that is committed. `browser`: the text of the cookie
+        that tells browsers apart.
 
-        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`),
-        or IllegalTransition where the offer cannot be accepted in the state it is in.
+        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`,
+        `unverified`, `stranger`, `unproven`), or IllegalTransition where the offer cannot be accepted in the state it
+        is in.
         """
         offer = self._find(token)
         if self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
@@ -185,13 +194,18 @@ class Offers:
             check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
-        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+        self._reach.verified(offer)
+        hand = self.holders.hand(offer.offer_id, browser, leg1)
+        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, hand=hand))
 
     async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
         """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
 
         async def accept(offer_id: str, leg1: Channel) -> View:
-            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+            if (offer := self._by_id(offer_id)) is not None:
+                self._reach.verified(offer)
+            hand = self.holders.hand(offer_id, "", caller=caller)
+            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, hand=hand, dialled=True))
 
         return await self._pins.dialled(pin, caller, channel, accept)
 
@@ -263,6 +277,8 @@ class Offers:
             self._foreign = foreign
             changed = True
             await self._see_foreign_changes()
+        if changed:
+            self._reach.forget()
         return changed
 
     async def _see_foreign_changes(self) -> None:
@@ -333,7 +349,7 @@ class Offers:
         event: Event | None = None
         try:
             try:
-                order = await self._prepare(offer)
+                order = await self._prepare(self._reach.verified(offer))
             except MailgateError as error:
                 log.error("call could not be prepared: %s", error, extra={"attempt": attempt_id})
                 event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)

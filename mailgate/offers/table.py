@@ -59,6 +59,7 @@ class Name(Enum):
     REPLIED = "replied"
     NOT_ME = "not-me"
     REDIRECTED = "redirected"
+    PROVEN = "proven"
     OFFEREE_RINGS = "offeree-rings"
     OFFEREE_ANSWERED = "offeree-answered"
     OFFEREE_CONFIRMED = "offeree-confirmed"
@@ -90,6 +91,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OPEN, _N.DECLINED): _S.DECLINED,
     (_S.OPEN, _N.REPLIED): _R.STAY,
     (_S.OPEN, _N.REDIRECTED): _R.STAY,
+    (_S.OPEN, _N.PROVEN): _R.STAY,
     (_S.OPEN, _N.NOT_ME): _S.SUPPRESSED,
     (_S.OPEN, _N.REVOKED): _S.REVOKED,
     (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
@@ -97,6 +99,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.DECLINED, _N.ACCEPTED): _S.PLACING,
     (_S.DECLINED, _N.REPLIED): _R.STAY,
     (_S.DECLINED, _N.REDIRECTED): _R.STAY,
+    (_S.DECLINED, _N.PROVEN): _R.STAY,
     (_S.DECLINED, _N.NOT_ME): _S.SUPPRESSED,
     (_S.DECLINED, _N.REVOKED): _S.REVOKED,
     (_S.DECLINED, _N.EXPIRED): _S.EXPIRED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Offer
 from mailgate.offers.table import IN_CALL, WAITING, State
 
@@ -16,7 +17,8 @@ class View:
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
-    `pin` is for who dials in, empty where nobody can.
+    `pin` is for who dials in, empty where nobody can. `forwarding` and `holders` say whose it is to take up;
+    `reachable` is False while no channel of the destination is verified.
     """
 
     offer_id: str
@@ -40,9 +42,12 @@ class View:
     ended_at: float | None = None
     bridged_s: float = 0.0
     pin: str = field(default="", repr=False)
+    forwarding: Forwarding = Forwarding.BIND
+    holders: frozenset[str] = frozenset()
+    reachable: bool = True
 
 
-def view(offer: Offer, now: float, pin: str = "") -> View:
+def view(offer: Offer, now: float, pin: str = "", *, reachable: bool = True) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -69,4 +74,7 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
         pin=pin if waiting and not overdue else "",
+        forwarding=offer.forwarding,
+        holders=offer.holders,
+        reachable=reachable,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
 from mailgate.store.database import Row, Rows
@@ -62,6 +63,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
         attempts_left=changed.attempts_left,
         attempt_id=attempt.attempt_id if attempt else None,
         replies=changed.replies,
+        holders=_joined(changed.holders),
     )
     if done != 1:
         return False
@@ -217,7 +219,13 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
+        "forwarding": offer.forwarding.value,
+        "holders": _joined(offer.holders),
     }
+
+
+def _joined(holders: frozenset[str]) -> str:
+    return " ".join(sorted(holders))
 
 
 def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) -> None:
@@ -268,6 +276,8 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
         replies=row["replies"],
+        forwarding=Forwarding(row["forwarding"]),
+        holders=frozenset(row["holders"].split()),
     )
 
 

@@ -224,3 +224,13 @@ def pins(db: Database) -> None:
 def sender_notes(db: Database) -> None:
     """When a sender is told that a message went out with an offer: see the query `notes_due`."""
     db.table("accounts").add_column("note_after", float, not_null_default=0.0)
+
+
+@MIGRATIONS()
+def forwarding(db: Database) -> None:
+    """Who may take up an offer that was passed on, and which channels of a destination may ring."""
+    db.table("offers").add_column("forwarding", str, not_null_default="bind")
+    db.table("offers").add_column("holders", str, not_null_default="")
+    db.table("accounts").add_column("forwarding", str)
+    # what is there was entered by an administrator, who vouched for it by that
+    db.table("destinations").add_column("verified", str, not_null_default="all")

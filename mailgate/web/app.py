@@ -3,7 +3,7 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
-    …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
+    …    /a/{token}/decline, /reply, /never: see mailgate.web.answer; /holder: see mailgate.web.holder
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
@@ -22,6 +22,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import files
 
 from fastapi import FastAPI
@@ -38,13 +39,16 @@ from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
-from mailgate.web.answer import AnswerPages, Front
+from mailgate.web.answer import AnswerPages
+from mailgate.web.browser import Browsers
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
+from mailgate.web.holder import HolderPages
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
+from mailgate.web.posted import Front
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
@@ -56,6 +60,8 @@ log = logging.getLogger(__name__)
 Dial = Callable[[str, str], Channel]
 """`dial(number or "sip:" address as typed, region) -> Channel`; raises CallRefused. See mailgate.calls.dialling."""
 
+_BARRED = {"stranger": "stranger", "unproven": "", "unverified": ""}
+"""Refusals that the page has a card for, and the notice in its form, if any."""
 _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
 
 
@@ -74,9 +80,11 @@ def create_app(
     `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
-    pages = Pages(settings, nonces, now)
-    accept = _AcceptPage(settings, offers, dial, pages, nonces)
+    pages = Pages(settings, nonces, now, offers.holders.bar)
+    browsers = Browsers(settings, new=lambda: secrets.token_hex(16))
+    accept = _AcceptPage(settings, offers, dial, pages, nonces, browsers)
     beside = AnswerPages(offers.answers, pages, nonces, accept.front())
+    holder = HolderPages(offers.holders, browsers, pages, nonces, accept.front())
 
     icon_body = files("templates").joinpath("icons", "call.png").read_bytes()
 
@@ -98,7 +106,7 @@ def create_app(
     relay: SipRelay | None = None
     if pages.talks and settings.talk:
         relay = SipRelay(settings.talk, offers, settings.origin)
-        talk = Talk(settings.talk, offers, pages, nonces, new_nonce=lambda: secrets.token_hex(16), now=now)
+        talk = Talk(settings.talk, offers, pages, nonces, browsers, new_nonce=lambda: secrets.token_hex(16), now=now)
         talk_routes = [
             Route("/a/{token}/talk", talk.press, methods=["POST"]),
             WebSocketRoute("/a/{token}/sip", relay.serve),
@@ -122,6 +130,7 @@ def create_app(
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
+            *holder.routes(),
             *(MyPages(settings, own, pages).routes() if own else ()),
             *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
@@ -143,12 +152,15 @@ def create_app(
 class _AcceptPage:
     """The routes of one offer's page."""
 
-    def __init__(self, settings: WebSettings, offers: Offers, dial: Dial, pages: Pages, nonces: Nonces) -> None:
+    def __init__(
+        self, settings: WebSettings, offers: Offers, dial: Dial, pages: Pages, nonces: Nonces, browsers: Browsers
+    ) -> None:
         self._settings = settings
         self._offers = offers
         self._dial = dial
         self._pages = pages
         self._nonces = nonces
+        self._browsers = browsers
         self._accepting: set[str] = set()
         self.streams = Streams()
 
@@ -221,12 +233,17 @@ class _AcceptPage:
             return self._page(token, view, reader, status, form=form.noticing(notice))
         # nothing is awaited between the check of the nonce and this mark: of many presses one goes on
         self._accepting.add(view.offer_id)
+        browser = reader.browser or self._browsers.of_or_new(request)
         try:
-            await self._offers.accept(token, self._channel(fields, form))
+            await self._offers.accept(token, self._channel(fields, form), browser=browser)
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
             if error.reason == "do-not-disturb":  # nothing is wrong with what was typed
                 return self._page(token, view, reader, 409, form=form.noticing("do_not_disturb"))
+            if error.reason in _BARRED:  # the page says why, and how to go on
+                seen = self._look(token)
+                shown = view if isinstance(seen, str) else seen
+                return self._page(token, shown, reader, 409, form=form.noticing(_BARRED[error.reason]))
             wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
             return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
         except UnknownOffer:
@@ -235,7 +252,7 @@ class _AcceptPage:
             log.info("press came too late: %s", error, extra={"offer": view.offer_id})
         finally:
             self._accepting.discard(view.offer_id)
-        return self._to_page(token)
+        return self._browsers.keep(self._to_page(token), browser)
 
     def _typed(self, fields: Mapping[str, str], reader: Reader) -> Form:
         region = fields.get("region", "")
@@ -269,13 +286,15 @@ class _AcceptPage:
             return "gone"
 
     def _reader(self, request: Request, view: View) -> Reader:
-        return self._pages.reader(request.headers.get("accept-language", ""), view.language)
+        reader = self._pages.reader(request.headers.get("accept-language", ""), view.language)
+        browser = self._browsers.of(request)
+        return replace(reader, browser=browser) if browser else reader
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(
             self._pages.offer(token, view, reader, form),
             status_code=status,
-            headers={"Vary": "Accept-Language", **self._pages.headers},
+            headers={"Vary": "Accept-Language, Cookie", **self._pages.headers},
         )
 
     def _to_page(self, token: str) -> Response:

@@ -20,7 +20,18 @@ from mailgate.offers.answer import (
     Redirected,
     Replied,
 )
-from mailgate.offers.events import Accepted, AnswerLost, Event, Expired, HangUp, PlaceCall, Revoked, Suppress, name_of
+from mailgate.offers.events import (
+    Accepted,
+    AnswerLost,
+    Event,
+    Expired,
+    HangUp,
+    PlaceCall,
+    Proven,
+    Revoked,
+    Suppress,
+    name_of,
+)
 from mailgate.offers.offer import Attempt, IllegalTransition, Offer, Terms, step
 from mailgate.offers.table import AFTER_CALL_TARGETS, ENDED, IN_CALL, TRANSITIONS, WAITING, Name, Rule, State
 
@@ -59,6 +70,7 @@ EVENTS: dict[Name, tuple[Event, float]] = {
     Name.REPLIED: (Replied(text="tomorrow?"), BEFORE),
     Name.REDIRECTED: (Redirected(destination_name="Support", destination=(EVE,)), BEFORE),
     Name.NOT_ME: (NotMe(), BEFORE),
+    Name.PROVEN: (Proven(browser="b1"), BEFORE),
     Name.REVOKED: (Revoked(), BEFORE),
     Name.EXPIRED: (Expired(), AFTER),
 }

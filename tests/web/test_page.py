@@ -148,7 +148,7 @@ async def test_language_and_country(
     answer = await gateway.client.get(f"/a/{token}", headers={"Accept-Language": accept})
     assert words in answer.text
     assert country in answer.text
-    assert answer.headers["vary"] == "Accept-Language"
+    assert answer.headers["vary"] == "Accept-Language, Cookie"
 
 
 async def test_only_the_countries_on_offer(make_gateway: MakeGateway) -> None:

@@ -118,6 +118,10 @@ class Gateway:
             ),
         )
         account = replace(made, **changes)  # type: ignore[arg-type]
+        if "destinations" not in changes:
+            account = replace(
+                account, destinations=tuple(replace(d, verified=frozenset(d.channels)) for d in account.destinations)
+            )
         self.store.transact_now(lambda rows: accounts.insert(rows, self.sealer, account))
         return account
 
