@@ -36,6 +36,8 @@ from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.networks.telephone import TelephoneNetwork
+from mailgate.offers.notice import ByKind, Kind
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.service import Offers
@@ -88,9 +90,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
+        speech = Speech(speech_settings(config))
         desk = CallDesk(
             asterisk,
-            Speech(speech_settings(config)),
+            speech,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
                 ring2_s=config.call.ring_destination_s,
@@ -128,7 +131,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        network = ByKind(
+            networks={Kind.SPOKEN_CODE: TelephoneNetwork(asterisk.say, speech.render)}, otherwise=_mail(config, relay)
+        )
+        post = asyncio.create_task(Post(store=store, sealer=sealer, network=network, now=time.time).run())
         stack.push_async_callback(_ended, post)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)

@@ -53,6 +53,7 @@ ROOMS = {
     "mailgate.offers.codes": Floor.SERVICE,
     "mailgate.offers.holders": Floor.SERVICE,
     "mailgate.offers.reach": Floor.SERVICE,
+    "mailgate.offers.verifying": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,

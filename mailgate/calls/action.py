@@ -8,6 +8,7 @@ fit. See templates/deploy/asterisk/extensions_mailgate.conf for the variables.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import assert_never
 
 from mailgate.calls.model import CallOrder, Channel, Kind
@@ -21,6 +22,7 @@ slot's own week has ended: a record lives one to two weeks."""
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
+_BUILT_IN = re.compile(r"[a-z]{1,20}/[a-z0-9-]{1,40}\Z")  # a sound that Asterisk brings along: digits/4
 _VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./-]*\Z')
 _DIALPLAN = "mailgate-call"
 
@@ -115,6 +117,25 @@ def answer_action(channel: str, answer: str) -> dict[str, str | list[str]]:
     if not _CHANNEL.match(channel):
         raise ValueError("not the id of a channel")
     return _check({"Action": "Setvar", "Channel": channel, "Variable": "MG_ORDER", "Value": answer})
+
+
+def say_action(channel: Channel, sounds: Sequence[str], settings: AsteriskSettings) -> dict[str, str | list[str]]:
+    """Headers of the Originate that plays sounds to a channel and hangs up. Raises ValueError."""
+    for sound in sounds:
+        if not _BUILT_IN.match(sound):
+            _sound(sound)
+    action = _check(
+        {
+            "Action": "Originate",
+            "Channel": dial_string(channel, settings),
+            "Application": "Playback",
+            "CallerID": f"<{settings.gateway_number}>",
+            "Timeout": "45000",
+            "Async": "true",
+            "Variable": "FORWARD_CONTEXT=mailgate-none",
+        }
+    )
+    return action | {"Data": "&".join(sounds)}
 
 
 def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:

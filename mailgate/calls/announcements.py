@@ -25,6 +25,11 @@ def to_destination(terms: Terms) -> str:
     return words["destination"].format(name=spoken)
 
 
+def code_sentence(language: str) -> str:
+    """What comes before the digits of a code."""
+    return _words(language)["code"]
+
+
 def spoken_language(language: str) -> str:
     """The language in which the texts are, where `language` is wished for."""
     return language if files("templates").joinpath("speech", f"{language}.toml").is_file() else "en"

@@ -52,3 +52,14 @@ class Network(Protocol):
 
     async def deliver(self, notice: Notice) -> Delivery:
         """One try. An exception counts as LATER."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByKind:
+    """A network that hands each notice to the one that is there for its kind."""
+
+    networks: Mapping[Kind, Network]
+    otherwise: Network
+
+    async def deliver(self, notice: Notice) -> Delivery:
+        return await self.networks.get(notice.kind, self.otherwise).deliver(notice)

@@ -5,6 +5,7 @@
     GET  /my/in/{secret}     what the link opens: a button, and changes nothing
     POST /my/in/{secret}     the button, with the proof from this browser or typed → 303 to the list, signed in
     POST /my/revoke, /my/redirect, /my/quiet, /my/out
+    …    /my/verify: see mailgate.web.my_verify
 
 A session is a cookie that scripts cannot read and other sites cannot use (HttpOnly, SameSite=Lax); each form holds a
 key of the session besides. See mailgate.offers.own for what the proof is for.
@@ -30,6 +31,7 @@ from mailgate.offers.answer import MISSED
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import LINK_S, SESSION_S, Own, OwnOffer
 from mailgate.offers.service import UnknownOffer
+from mailgate.web.my_verify import VerifyForms, told
 from mailgate.web.pages import Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
@@ -60,6 +62,7 @@ class MyPages:
             Route("/my/in/{secret}", self.sign_in, methods=["POST"]),
             *(Route(f"/my/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
             *(Route(f"/my/{name}", self.back, methods=["GET"]) for name in ("link", *posts)),
+            *VerifyForms(self._own.verifying, self._signed_in, self._go_home).routes(),
         ]
 
     # --- signing in ---------------------------------------------------------------------------------------------
@@ -191,6 +194,8 @@ class MyPages:
             key=self._own.form_key(session),
             offers=shown,
             quiet=account.do_not_disturb,
+            unverified=self._own.verifying.waiting(account),
+            told=told(request),
         )
 
     def _entry(self, reader: Reader, account: Account, own: OwnOffer) -> Mapping[str, object]:

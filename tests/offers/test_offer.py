@@ -104,7 +104,7 @@ def expected(state: State, name: Name) -> State | None:
         return State.PLACING if state in WAITING else None
     if name is Name.DECLINED:
         return State.DECLINED if state is State.OPEN else None  # once is enough
-    if name in (Name.REPLIED, Name.REDIRECTED):
+    if name in (Name.REPLIED, Name.REDIRECTED, Name.PROVEN):
         return state if state in WAITING else None
     if name in ENDS:
         return state if state in IN_CALL else ENDS[name]

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 from mailgate.calls.action import (
@@ -26,6 +26,7 @@ from mailgate.calls.action import (
     check_attempt,
     dial_string,
     originate_action,
+    say_action,
 )
 from mailgate.calls.asterisk import records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
@@ -127,6 +128,17 @@ class Asterisk:
             self._expected.add(order)
             return
         await self._send(order, action)
+
+    async def say(self, channel: Channel, sounds: Sequence[str]) -> None:
+        """Call a channel, play it sounds, hang up. Raises CallFailed when nothing rings, OutcomeUnknown."""
+        try:
+            action = say_action(channel, sounds, self._settings)
+        except ValueError as error:
+            raise CallFailed(str(error)) from error
+        if self._link is None or self.trouble:
+            raise CallFailed(f"no calls can be placed: {self.trouble}")
+        if (answer := await self._act(action)).get("response") != "Success":
+            raise CallFailed(str(answer.get("message", "")))
 
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
