@@ -15,6 +15,7 @@ from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Counts
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.issue import Issuer, Rules
 from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
@@ -30,6 +31,7 @@ def offer_rules(config: Config) -> Rules:
         uses=rules.uses,
         attempts=rules.attempts,
         longest_s=rules.longest_days * 86400,
+        forwarding=Forwarding(rules.forwarding),
         pin_digits=config.call.pin_digits if config.call.dial_in else 0,
     )
 

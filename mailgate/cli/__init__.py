@@ -19,6 +19,7 @@ from mailgate.cli.offers import offers
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
+from mailgate.cli.verify import verify
 from mailgate.errors import MailgateError
 
 EPILOG = """\b
@@ -49,6 +50,7 @@ def group(context: click.Context, path: str | None) -> None:
 for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
     group.add_command(command)
 account.add_command(book)
+account.add_command(verify)
 
 
 def main() -> None:

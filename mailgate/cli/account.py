@@ -15,6 +15,7 @@ from mailgate.accounts.model import Account, Destination, Hide, Mode
 from mailgate.calls.model import Channel, Kind
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
+from mailgate.offers.forwarding import Forwarding
 from mailgate.store import accounts
 
 EPILOG = """\b
@@ -23,6 +24,12 @@ Examples:
   mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
   mailgate account list
 """
+
+
+FORWARDING = "Who may take up an offer that was passed on; otherwise as [offer] forwarding says."
+VERIFIED = (
+    "Whether you vouch that these telephones are the account's; else they ring only once a code told there was typed."
+)
 
 
 class NoAccount(MailgateError):
@@ -58,6 +65,14 @@ def _destination(text: str, region: str) -> Destination:
     return Destination(name=name, display_name=shown, channels=channels)
 
 
+def _vouched(destination: Destination) -> Destination:
+    return replace(destination, verified=frozenset(destination.channels))
+
+
+def _forwarding(text: str) -> Forwarding | None:
+    return None if text == "default" else Forwarding(text)
+
+
 def _find(d: Desk, address: str) -> Account:
     found = d.store.read(lambda rows: accounts.by_address(rows, d.sealer, address))
     if found is None:
@@ -78,6 +93,8 @@ def _find(d: Desk, address: str) -> Account:
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
 @click.option("--language", type=click.Choice(["en", "de", "fr"]), help="Otherwise that of the gateway.")
+@click.option("--forwarding", type=click.Choice([f.value for f in Forwarding]), help=FORWARDING)
+@click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @click.pass_context
 def add(
     context: click.Context,
@@ -91,6 +108,8 @@ def add(
     mode: str,
     hide: str,
     language: str | None,
+    forwarding: str | None,
+    verified: bool,
 ) -> None:
     """Let ADDRESS offer calls."""
     with desk(context) as d:
@@ -110,13 +129,18 @@ def add(
             mode=Mode(mode),
             hide=Hide(hide),
             language=language or d.config.gateway.language,
+            forwarding=Forwarding(forwarding) if forwarding else None,
             created_at=time.time(),
         )
+        if verified:
+            made = replace(made, destinations=tuple(_vouched(each) for each in made.destinations))
         try:
             d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
         except sqlite3.IntegrityError as error:
             raise MailgateError(f"one of {', '.join(made.addresses)} belongs to an account already") from error
     console.print(f"{made.addresses[0]} may now offer calls that lead to {', '.join(map(masked, channels))}.")
+    if not verified:
+        console.print(f"Nothing rings yet: `mailgate account verify {made.addresses[0]}`, or its owner on /my.")
 
 
 @account.command("list")
@@ -147,6 +171,8 @@ def list_(context: click.Context) -> None:
 @click.option("--language", type=click.Choice(["en", "de", "fr"]))
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
+@click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
 @click.pass_context
 def change(
@@ -158,6 +184,8 @@ def change(
     language: str | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    forwarding: str | None,
+    verified: bool,
     note: bool,
 ) -> None:
     """Change the account of ADDRESS; what is not named stays.
@@ -176,13 +204,17 @@ def change(
             *(map(_sip, sips) if sips else kept_sip),
             *((parse_number(n, region) for n in numbers) if numbers else kept_tel),
         )
+        leads = replace(first, display_name=name or first.display_name, channels=channels)
+        if verified and (sips or numbers):
+            leads = replace(leads, verified=leads.verified | set(channels) - set(first.channels))
         changed = replace(
             seen,
             display_name=name or seen.display_name,
             mode=Mode(mode) if mode else seen.mode,
             hide=Hide(hide) if hide else seen.hide,
             language=language or seen.language,
-            destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
+            destinations=(leads, *rest),
+            forwarding=_forwarding(forwarding) if forwarding else seen.forwarding,
         )
         d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
         if note:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +24,11 @@ FOR_EVER_S = 1e9
 """More than any offer lives: codes of a subject that are counted as long as this are never forgotten."""
 
 _CODE = re.compile(r"[0-9]{6}\Z")
+
+
+def new_code() -> str:
+    """Six digits that nobody can guess."""
+    return f"{secrets.randbelow(1_000_000):06}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

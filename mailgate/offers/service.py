@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import hmac
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Out
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
-from mailgate.offers.codes import Codes
+from mailgate.offers.codes import Codes, new_code
 from mailgate.offers.events import (
     Accepted,
     AnswerLost,
@@ -101,7 +100,7 @@ class Offers:
         prepare: Callable[[Offer], Awaitable[CallOrder]],
         now: Callable[[], float],
         new_id: Callable[[], str],
-        new_code: Callable[[], str] = lambda: f"{secrets.randbelow(1_000_000):06}",
+        new_code: Callable[[], str] = new_code,
     ) -> None:
         self._store = store
         self._sealer = sealer

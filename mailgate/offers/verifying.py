@@ -112,7 +112,7 @@ class Verifying:
         return Unverified(
             destination=destination.name,
             display_name=destination.display_name,
-            mark=self._mark(account, channel),
+            mark=self.mark(account, channel),
             mailed=_by_mail(channel),
             hint=f"{channel.address[:3]} … {channel.address[-2:]}" if channel.kind is Kind.TEL else channel.address,
         )
@@ -120,9 +120,10 @@ class Verifying:
     def _channel(self, account: Account, mark: str) -> Channel | None:
         """The channel of that mark, verified or not."""
         every = (channel for destination in account.destinations for channel in destination.channels)
-        return next((channel for channel in every if self._mark(account, channel) == mark), None)
+        return next((channel for channel in every if self.mark(account, channel) == mark), None)
 
-    def _mark(self, account: Account, channel: Channel) -> str:
+    def mark(self, account: Account, channel: Channel) -> str:
+        """What names the channel in forms."""
         return self._sealer.digest(f"channel {account.account_id} {channel.uri}").hex()[:24]
 
 
