@@ -29,7 +29,7 @@ from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.config import Config
-from mailgate.configured import asterisk_settings, dial, own_address, speech_settings, web_settings
+from mailgate.configured import api_of, asterisk_settings, dial, own_address, speech_settings, web_settings
 from mailgate.delivery_notes import DeliveryNotes
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
@@ -121,8 +121,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.callback(clock.cancel)
 
         metrics = Metrics()
+        programs = api_of(config, store=store, sealer=sealer, ring=ring, offers=offers)
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
-        app = create_app(web_settings(config), offers, dial(config), own=own, metrics=metrics.text)
+        app = create_app(web_settings(config), offers, dial(config), own=own, programs=programs, metrics=metrics.text)
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)

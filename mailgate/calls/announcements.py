@@ -20,6 +20,8 @@ def to_offeree(terms: Terms) -> str:
 def to_destination(terms: Terms) -> str:
     """Whose offer was accepted."""
     words = _words(terms.language)
+    if not terms.offeree_address:
+        return words["destination-plain"]
     local, _, domain = terms.offeree_address.rpartition("@")
     spoken = " ".join((local, words["at"], domain.replace(".", f" {words['dot']} ")))
     return words["destination"].format(name=spoken)

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from mailgate.calls.model import Outcome
 from mailgate.cli.account import _find
-from mailgate.cli.common import console, desk
+from mailgate.cli.common import console, desk, when
 from mailgate.offers.events import Revoked, name_of
 from mailgate.offers.offer import step
 from mailgate.offers.service import UnknownOffer
@@ -78,11 +78,6 @@ def revoke(context: click.Context, offer_id: str) -> None:
 
         state = d.store.transact_now(work)
     console.print("Revoked." if state is State.REVOKED else f"Revoked; the call under way ({state.value}) comes first.")
-
-
-def when(at: float | None) -> str:
-    """A moment in local time, to the second."""
-    return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def _outcome(outcome: Outcome | None, bridged_s: float) -> str:

@@ -153,7 +153,7 @@ def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: flo
         created_at=now,
         expires_at=now + NOTICE_S,
         values={
-            "offeree": terms.offeree_address,
+            "offeree": terms.offeree_label,
             "destination": terms.destination_name,
             "reason": told.reason.value if told.reason else "",
             "text": told.text,

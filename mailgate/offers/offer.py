@@ -61,6 +61,13 @@ class Terms:
     language: str = "en"
     message_id: str = ""
 
+    @property
+    def offeree_label(self) -> str:
+        """Whom the offer went to, as the offeror knows them: the address, or the end of the number."""
+        if self.offeree_address or self.offeree is None:
+            return self.offeree_address
+        return f"… {self.offeree.address[-2:]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -111,7 +111,7 @@ class Offers:
         self._now = now
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
-        self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
+        self.issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
@@ -126,7 +126,7 @@ class Offers:
 
     async def open(self, terms: Sequence[Terms]) -> list[Opened]:
         """One new offer for each of the terms; durable when this returns."""
-        issued = [self._issuer.issue(each) for each in terms]
+        issued = [self.issuer.issue(each) for each in terms]
         await self.keep(issued)
         return [Opened(offer_id=each.offer.offer_id, token=each.token) for each in issued]
 
@@ -143,6 +143,10 @@ class Offers:
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
         await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+
+    def seen(self, offer: Offer) -> View:
+        """The view of an offer as the store has it."""
+        return self._view(offer, self._now())
 
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""

@@ -34,6 +34,7 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_destinations", account_id=account_id)
     rows.run("delete_addresses", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
+    rows.run("delete_api_keys", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 

@@ -122,6 +122,16 @@ def recent(
     return [_offer(rows, sealer, row) for row in found]
 
 
+def page(
+    rows: Rows, sealer: Sealer, *, account_id: str, state: str | None, before: tuple[float, str], most: int
+) -> list[Offer]:
+    """An account's offers, the newest first, from behind `before` (creation time, id)."""
+    found = rows.all(
+        "offers_page", account_id=account_id, state=state, before_at=before[0], before_id=before[1], most=most
+    )
+    return [_offer(rows, sealer, row) for row in found]
+
+
 def attempts(rows: Rows, sealer: Sealer, offer_id: str) -> list[Attempt]:
     return [_attempt(sealer, row) for row in rows.all("attempts_of", offer_id=offer_id)]
 

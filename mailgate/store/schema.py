@@ -234,3 +234,30 @@ def forwarding(db: Database) -> None:
     db.table("accounts").add_column("forwarding", str)
     # what is there was entered by an administrator, who vouched for it by that
     db.table("destinations").add_column("verified", str, not_null_default="all")
+
+
+@MIGRATIONS()
+def programs(db: Database) -> None:
+    """Keys of programs that use the API, and which request made which offer."""
+    db.table("api_keys").create(
+        {
+            "key_id": str,
+            "account_id": str,
+            "digest": bytes,
+            "label": str,
+            "created_at": float,
+            "used_at": float,
+            "revoked_at": float,
+        },
+        pk="key_id",
+        not_null={"account_id", "digest", "label", "created_at"},
+        strict=True,
+    )
+    db.table("api_keys").create_index(["account_id"])
+    db.table("idempotent").create(
+        {"account_id": str, "key": bytes, "request": bytes, "offer_id": str, "at": float},
+        pk=("account_id", "key"),
+        not_null={"request", "offer_id", "at"},
+        strict=True,
+    )
+    db.table("idempotent").create_index(["at"])

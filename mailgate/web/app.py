@@ -4,6 +4,7 @@
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer; /holder: see mailgate.web.holder
+    …    /api/v1: for programs, see mailgate.web.api.app
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
@@ -24,22 +25,27 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
+from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages
+from mailgate.web.api.app import create_api
+from mailgate.web.api.pages import described
 from mailgate.web.browser import Browsers
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
@@ -71,11 +77,12 @@ def create_app(
     dial: Dial,
     *,
     own: Own | None = None,
+    programs: tuple[Programs, ApiKeys] | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
-    counters in Prometheus's text format.
+    """The application; without `own` there are no pages of the offeror's, without `programs` no API. `now` gives UNIX
+    seconds, `metrics` the counters in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
@@ -133,6 +140,7 @@ def create_app(
             *holder.routes(),
             *(MyPages(settings, own, pages).routes() if own else ()),
             *talk_routes,
+            *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
@@ -140,6 +148,7 @@ def create_app(
         ],
     )
     app.state.streams = accept.streams
+    app.state.nonces = nonces
     app.state.close = close
     app.add_middleware(
         Guard,
@@ -147,6 +156,15 @@ def create_app(
         failure_page=lambda headers: pages.plain("failure", pages.reader(headers.get("accept-language", ""))),
     )
     return app
+
+
+def _api(
+    settings: WebSettings, programs: tuple[Programs, ApiKeys], dial: Dial, pages: Pages, now: Callable[[], float]
+) -> list[BaseRoute]:
+    def render(document: dict[str, Any]) -> str:
+        return pages.render("api.html", pages.reader("en"), {"api": described(document)})
+
+    return [Mount("/api/v1", app=create_api(settings, *programs, dial, render=render, now=now))]
 
 
 class _AcceptPage:

@@ -36,6 +36,7 @@ class WebSettings:
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `metrics_networks`: who may see /metrics.
+    - `api_per_minute`, `api_burst`: requests of one key to the API, evenly and at once.
     - `time_zone`: IANA name, for the date until which an offer holds.
     """
 
@@ -51,6 +52,8 @@ class WebSettings:
     frame_ancestors: str = "'none'"
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     time_zone: str = "UTC"
+    api_per_minute: int = 300
+    api_burst: int = 60
 
     @property
     def origin(self) -> str:

@@ -14,8 +14,10 @@ from playwright.async_api import Browser
 from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
 
 from mailgate.calls.model import CallOrder
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.offer import Offer
 from mailgate.offers.own import Own
+from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, Rules
 from mailgate.store import database
 from mailgate.store.seal import Sealer
@@ -63,7 +65,9 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
         }
         web = WebSettings(**(usual | settings))  # type: ignore[arg-type]
         own = Own(store=store, sealer=sealer, offers=offers, now=clock)
-        app = create_app(web, offers, dial, own=own, now=clock)
+        programs = Programs(store=store, sealer=sealer, ring=ring(b"t"), offers=offers, now=clock)
+        keys = ApiKeys(store=store, sealer=sealer, now=clock)
+        app = create_app(web, offers, dial, own=own, programs=(programs, keys), now=clock)
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
@@ -74,6 +78,7 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
                 sealer=sealer,
                 offers=offers,
                 own=own,
+                keys=keys,
                 calls=calls,
                 clock=clock,
                 app=app,

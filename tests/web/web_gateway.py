@@ -24,6 +24,7 @@ from mailgate.calls.model import (
     Outcome,
     Ringing,
 )
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
 from mailgate.offers.own import Own
@@ -84,6 +85,7 @@ class Gateway:
     sealer: Sealer
     offers: Offers
     own: Own
+    keys: ApiKeys
     calls: Recorder
     clock: Clock
     app: FastAPI
