@@ -8,7 +8,9 @@ from pathlib import Path
 
 from web_gateway import MakeGateway
 
-WITHIN_S = 60
+WITHIN_S = 25
+NOT_IN_A_SCHEMA = "positive_data_acceptance"
+"""Whether a number may be called, a destination is there and a cursor is ours is nothing that a schema can say."""
 
 
 async def test_whatever_is_sent_the_answer_is_as_documented(make_gateway: MakeGateway, tmp_path: Path) -> None:
@@ -24,7 +26,7 @@ async def test_whatever_is_sent_the_answer_is_as_documented(make_gateway: MakeGa
     fuzzing = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{gateway.url}/api/v1/openapi.json"),
         *("--header", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing", "--seed", "1"),
-        *("--checks", "all", "--max-time", str(WITHIN_S), "--no-color"),
+        *("--checks", "all", "--exclude-checks", NOT_IN_A_SCHEMA, "--max-time", str(WITHIN_S), "--no-color"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -35,12 +35,17 @@ def _mail_address(text: str) -> str:
         raise ValueError("not a mail address") from error
 
 
-Address = Annotated[str, Field(max_length=320), AfterValidator(_mail_address)]
+Address = Annotated[str, Field(max_length=320, json_schema_extra={"format": "email"}), AfterValidator(_mail_address)]
 
 
 class OffereeWish(_Strict):
     """Whom the call is offered to: an address, a telephone number, or both."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("address", "number")]
+        }
+    )
     address: Address | None = Field(default=None, examples=["ben@example.net"])
     number: str | None = Field(
         default=None,
