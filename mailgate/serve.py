@@ -37,6 +37,8 @@ from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
 from mailgate.networks.telephone import TelephoneNetwork
+from mailgate.networks.webhook import WebhookNetwork
+from mailgate.offers.courier import Courier
 from mailgate.offers.notice import ByKind, Kind
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
@@ -137,6 +139,10 @@ async def _running(config: Config) -> AsyncIterator[None]:
         )
         post = asyncio.create_task(Post(store=store, sealer=sealer, network=network, now=time.time).run())
         stack.push_async_callback(_ended, post)
+
+        hooks = WebhookNetwork(inside=config.webhooks.inside, ca_file=config.webhooks.ca_file)
+        courier = asyncio.create_task(Courier(store=store, sealer=sealer, send=hooks.send, now=time.time).run())
+        stack.push_async_callback(_ended, courier)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         surgery = Apart()

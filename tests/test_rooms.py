@@ -53,6 +53,7 @@ ROOMS = {
     "mailgate.offers.codes": Floor.SERVICE,
     "mailgate.offers.holders": Floor.SERVICE,
     "mailgate.offers.reach": Floor.SERVICE,
+    "mailgate.offers.courier": Floor.SERVICE,
     "mailgate.offers.api_keys": Floor.SERVICE,
     "mailgate.offers.programs": Floor.SERVICE,
     "mailgate.offers.verifying": Floor.SERVICE,

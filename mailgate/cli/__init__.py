@@ -20,6 +20,7 @@ from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
 from mailgate.cli.verify import verify
+from mailgate.cli.webhook import webhook
 from mailgate.errors import MailgateError
 
 EPILOG = """\b
@@ -51,6 +52,7 @@ for command in (init, check, account, serve, deploy, offers, explain, rewrite, p
     group.add_command(command)
 account.add_command(book)
 account.add_command(verify)
+account.add_command(webhook)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from mailgate.offers.service import UnknownOffer
 from mailgate.offers.table import State
 from mailgate.offers.view import view
 from mailgate.store import offers as rows_of
+from mailgate.store import webhooks
 from mailgate.store.database import Rows
 
 EPILOG = """\b
@@ -74,6 +75,7 @@ def revoke(context: click.Context, offer_id: str) -> None:
                 raise UnknownOffer(f"there is no offer {offer_id}; `mailgate offers` lists them")
             changed, _ = step(seen, Revoked(), now)  # a running gateway sees the change and hangs up by itself
             rows_of.swap(rows, d.sealer, seen, changed, event=name_of(Revoked()).value, at=now)
+            webhooks.record(rows, d.sealer, changed, Revoked(), now)
             return changed.state
 
         state = d.store.transact_now(work)

@@ -45,7 +45,7 @@ from mailgate.offers.reach import Reach
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
-from mailgate.store import accounts
+from mailgate.store import accounts, webhooks
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Rows, Store
 from mailgate.store.seal import Sealer
@@ -139,10 +139,11 @@ class Offers:
         made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
         rows_of.insert(rows, self._sealer, made)
         self._pins.give(rows, [each.offer.offer_id for each in issued])
+        webhooks.record_made(rows, self._sealer, [each.offer for each in issued])
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
-        await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+        await self._store.transact(lambda rows: webhooks.withdraw(rows, self._sealer, offer_id, self._now()))
 
     def seen(self, offer: Offer) -> View:
         """The view of an offer as the store has it."""
@@ -327,6 +328,7 @@ class Offers:
         if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):
             return None
         record(rows, self._sealer, changed, event, effects, now)
+        webhooks.record(rows, self._sealer, changed, event, now)
         return changed, effects
 
     async def _begin(self, offer: Offer, effect: Effect) -> None:

@@ -35,6 +35,8 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_addresses", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_api_keys", account_id=account_id)
+    rows.run("delete_events", account_id=account_id)
+    rows.run("delete_webhook", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 

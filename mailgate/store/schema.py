@@ -261,3 +261,43 @@ def programs(db: Database) -> None:
         strict=True,
     )
     db.table("idempotent").create_index(["at"])
+
+
+@MIGRATIONS()
+def webhooks(db: Database) -> None:
+    """Where an account's events go, and the events that wait, were sent or are dead."""
+    db.table("webhooks").create(
+        {"account_id": str, "url": bytes, "secrets": bytes, "created_at": float, "disabled_at": float},
+        pk="account_id",
+        not_null={"url", "secrets", "created_at"},
+        strict=True,
+    )
+    db.table("webhook_events").create(
+        {
+            "event_id": str,
+            "account_id": str,
+            "type": str,
+            "body": bytes,
+            "created_at": float,
+            "expires_at": float,
+            "due_at": float,
+            "tries": int,
+            "state": str,
+            "told": str,
+        },
+        pk="event_id",
+        not_null={
+            "account_id",
+            "type",
+            "body",
+            "created_at",
+            "expires_at",
+            "due_at",
+            "tries",
+            "state",
+            "told",
+        },
+        strict=True,
+    )
+    db.table("webhook_events").create_index(["state", "due_at"])
+    db.table("webhook_events").create_index(["account_id", "created_at"])
