@@ -113,6 +113,10 @@ class Rtp(asyncio.DatagramProtocol):
         samples = [_EXPANDED[octet] for octet in self.heard[-int(8000 * seconds) :]]
         return {f: round(share(samples, f), 2) if len(samples) > 800 else 0.0 for f in hertz}
 
+    def samples(self) -> list[int]:
+        """What was heard lately, ten seconds at the most."""
+        return [_EXPANDED[octet] for octet in self.heard]
+
     def close(self) -> None:
         if self._task:
             self._task.cancel()
