@@ -32,6 +32,7 @@ def code_sentence(language: str) -> str:
     return _words(language)["code"]
 
 
+@cache
 def spoken_language(language: str) -> str:
     """The language in which the texts are, where `language` is wished for."""
     return language if files("templates").joinpath("speech", f"{language}.toml").is_file() else "en"
