@@ -1,4 +1,4 @@
-"""`mailgate keys` and `mailgate dkim`: rotate keys, show what the DNS must hold."""
+"""`mailgate keys`: rotate the keys of tokens and numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import click
 from mailgate import config as configuration
 from mailgate.cli.api_keys import api
 from mailgate.cli.common import console, find_config
-from mailgate.keyfiles import read_secret, rotate
-from smtp_hooks import dkim_keys
+from mailgate.keyfiles import rotate
 
 
 @click.group()
@@ -40,16 +39,3 @@ def rotate_(context: click.Context, which: str) -> None:
 
 
 keys.add_command(api)
-
-
-@click.command()
-@click.pass_context
-def dkim(context: click.Context) -> None:
-    """Print the DNS records of the configured signing keys.
-
-    \b
-    Example:
-      mailgate dkim
-    """
-    for key in configuration.load(find_config(context)).dkim.keys:
-        click.echo(dkim_keys.zone_line(key.domain, key.selector, read_secret(key.key_file).encode("ascii")))

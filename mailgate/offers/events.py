@@ -11,16 +11,21 @@ from typing import assert_never
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
 from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
 from mailgate.offers.forwarding import Hand
+from mailgate.offers.slots import Access, Missed, Slot
 from mailgate.offers.table import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The offeree wants the call now, on this channel. `hand`: who pressed, as far as the forwarding policy asks;
-    None where that was judged before (a booked time, say). `dialled`: they called in with the PIN."""
+    """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is.
+
+    `hand`: who pressed, as far as the forwarding policy asks; None where that was judged before (a booked time, say).
+    `dialled`: they called in with the PIN.
+    """
 
     attempt_id: str
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)
     hand: Hand | None = None
     dialled: bool = False
 
@@ -49,7 +54,48 @@ class Expired:
     """The offer's time is over."""
 
 
-Event = Accepted | Proven | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """The offeree wants to be called at that time. `access` is for the calendar file, where it is mailed; `hand` as of
+    Accepted."""
+
+    slot: Slot
+    access: Access | None = None
+    hand: Hand | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Another time instead; as Booked."""
+
+    slot: Slot
+    access: Access | None = None
+    hand: Hand | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The call at that time is not wanted any more, by the offeree or the offeror; the offer stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The slot's time has come, and it is rung."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The slot's time has come, and it cannot be rung."""
+
+    missed: Missed
+
+
+Later = Booked | Moved | Cancelled | Due | Passed
+"""What happens to a slot."""
+
+Event = Accepted | Proven | Declined | Replied | NotMe | Redirected | Later | AnswerLost | CallEvent | Revoked | Expired
 
 
 def name_of(event: Event) -> Name:
@@ -67,6 +113,16 @@ def name_of(event: Event) -> Name:
             return Name.NOT_ME
         case Redirected():
             return Name.REDIRECTED
+        case Booked():
+            return Name.BOOKED
+        case Moved():
+            return Name.MOVED
+        case Cancelled():
+            return Name.CANCELLED
+        case Due():
+            return Name.DUE
+        case Passed():
+            return Name.PASSED
         case Ringing(leg=leg):
             return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
         case Answered(leg=leg):

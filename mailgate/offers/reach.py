@@ -43,6 +43,10 @@ class Reach:
             raise CallRefused("unverified", "no telephone of the destination is verified")
         return replace(offer, terms=replace(offer.terms, destination=channels))
 
+    def to_ring(self, offer: Offer) -> Offer:
+        """The same of an offer whose attempt has begun: who waits on the line is not rung."""
+        return offer if offer.attempt is not None and offer.attempt.held is not None else self.verified(offer)
+
     def forget(self) -> None:
         """Accounts have changed."""
         self._known.clear()

@@ -5,6 +5,7 @@
     GET  /a/{token}/events   the page's live stream (server-sent events)
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer; /holder: see mailgate.web.holder
     …    /api/v1: for programs, see mailgate.web.api.app
+    …    /a/{token}/later: a call at another time, see mailgate.web.later
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
@@ -37,6 +38,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
 from mailgate.offers.api_keys import ApiKeys
+from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
 from mailgate.offers.programs import Programs
@@ -50,11 +52,14 @@ from mailgate.web.browser import Browsers
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
 from mailgate.web.holder import HolderPages
+from mailgate.web.language import LanguageSwitch, asked
+from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.posted import Front
+from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
@@ -78,16 +83,17 @@ def create_app(
     *,
     own: Own | None = None,
     programs: tuple[Programs, ApiKeys] | None = None,
+    bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's, without `programs` no API. `now` gives UNIX
-    seconds, `metrics` the counters in Prometheus's text format.
+    """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
+    nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
-    pages = Pages(settings, nonces, now, offers.holders.bar)
+    pages = Pages(settings, nonces, now, offers.holders.bar, later=bookings is not None)
     browsers = Browsers(settings, new=lambda: secrets.token_hex(16))
     accept = _AcceptPage(settings, offers, dial, pages, nonces, browsers)
     beside = AnswerPages(offers.answers, pages, nonces, accept.front())
@@ -138,7 +144,10 @@ def create_app(
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
             *holder.routes(),
-            *(MyPages(settings, own, pages).routes() if own else ()),
+            *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
+            *LanguageSwitch(settings, pages.languages).routes(),
+            *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
+            *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
             *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
@@ -153,7 +162,7 @@ def create_app(
     app.add_middleware(
         Guard,
         frame_ancestors=settings.frame_ancestors,
-        failure_page=lambda headers: pages.plain("failure", pages.reader(headers.get("accept-language", ""))),
+        failure_page=lambda headers: pages.plain("failure", pages.reader(asked(headers))),
     )
     return app
 
@@ -191,6 +200,9 @@ class _AcceptPage:
             to_page=self._to_page,
             worthless=self._worthless,
             too_large=lambda request: self.plain("too_large", 413, request.headers),
+            bar=lambda view, reader: self._offers.holders.bar(view, reader.browser),
+            browser=self._browsers.of_or_new,
+            keep=self._browsers.keep,
         )
 
     # --- looking ------------------------------------------------------------------------------------------------
@@ -253,7 +265,7 @@ class _AcceptPage:
         self._accepting.add(view.offer_id)
         browser = reader.browser or self._browsers.of_or_new(request)
         try:
-            await self._offers.accept(token, self._channel(fields, form), browser=browser)
+            await self._offers.accept(token, self._channel(token, fields, form), browser=browser)
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
             if error.reason == "do-not-disturb":  # nothing is wrong with what was typed
@@ -262,8 +274,7 @@ class _AcceptPage:
                 seen = self._look(token)
                 shown = view if isinstance(seen, str) else seen
                 return self._page(token, shown, reader, 409, form=form.noticing(_BARRED[error.reason]))
-            wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
-            return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
+            return self._page(token, view, reader, 422, form=form.refusing(_field(form, error), error.reason))
         except UnknownOffer:
             return self._worthless("gone", request)
         except IllegalTransition as error:
@@ -277,16 +288,19 @@ class _AcceptPage:
         return Form(
             region=region if region in self._pages.regions else reader.region,
             number=fields.get("number", "")[:40],
+            digits="digits" in fields and not fields.get("number", "").strip(),
             sip=fields.get("sip", "")[:320] if self._settings.allow_sip else "",
+            by_sip=self._settings.allow_sip and "sip" in fields,
         )
 
-    def _channel(self, fields: Mapping[str, str], form: Form) -> Channel:
-        """Raises CallRefused."""
-        sip = self._settings.allow_sip and "sip" in fields
-        typed = (form.sip if sip else form.number).strip()
+    def _channel(self, token: str, fields: Mapping[str, str], form: Form) -> Channel:
+        """Raises CallRefused, UnknownOffer."""
+        if form.digits:
+            return self._dial(self._offers.known.number(token, fields["digits"][:20]), form.region)
+        typed = (form.sip if form.by_sip else form.number).strip()
         if not typed:
             raise CallRefused("empty")
-        if sip:
+        if form.by_sip:
             return self._dial(f"sip:{typed[4:] if typed[:4].lower() == 'sip:' else typed}", form.region)
         if typed[:4].lower() == "sip:":  # the number's field is no way around `allow_sip`
             raise CallRefused("not-a-number")
@@ -304,7 +318,7 @@ class _AcceptPage:
             return "gone"
 
     def _reader(self, request: Request, view: View) -> Reader:
-        reader = self._pages.reader(request.headers.get("accept-language", ""), view.language)
+        reader = self._pages.reader(asked(request.headers), view.language)
         browser = self._browsers.of(request)
         return replace(reader, browser=browser) if browser else reader
 
@@ -323,5 +337,12 @@ class _AcceptPage:
 
     def plain(self, kind: str, status: int, headers: Headers) -> Response:
         """A page of a title and a sentence; see Pages.plain."""
-        reader = self._pages.reader(headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(headers))
         return HTMLResponse(self._pages.plain(kind, reader), status_code=status)
+
+
+def _field(form: Form, error: CallRefused) -> str:
+    """The field that a refusal stands at. A number that was known and may not be dialled is no fault of the digits."""
+    if form.by_sip:
+        return "sip"
+    return "digits" if form.digits and error.reason.startswith("digits-") else "number"

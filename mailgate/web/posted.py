@@ -27,6 +27,12 @@ class Front:
     to_page: Callable[[str], Response]
     worthless: Callable[[str, Request], Response]
     too_large: Callable[[Request], Response]
+    bar: Callable[[View, Reader], str]
+    """Why the reader may not take the offer up (mailgate.offers.holders), "" where they may."""
+    browser: Callable[[Request], str]
+    """The text of the browser's cookie, a fresh one where there is none."""
+    keep: Callable[[Response, str], Response]
+    """The answer with that cookie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
