@@ -1,13 +1,13 @@
 """Booked calls: how long the scheduler alone takes for 10,000 slots of one minute, and how late 200 real ones ring.
 
-    python bench/slots.py                 10,000 slots due in one minute, with a clock of its own and a recorder for Asterisk
+    python bench/slots.py                 10,000 slots due in one minute; a clock of its own, a recorder for Asterisk
     python bench/slots.py --count 2000
-    python bench/slots.py --real 200      slots of one moment through `mailgate serve` and a real Asterisk: INVITE at the
-                                          telephone against the slot's time (needs root for the world's Postfix)
+    python bench/slots.py --real 200      slots of one moment through `mailgate serve` and a real Asterisk: INVITE at
+                                          the telephone against the slot's time (needs root: the world has a Postfix)
 
-The first is to be done within the minute (must 60 s, aim 20 s), each slot rung once. The second is to ring within 2 s of
-its time (must; aim 1 s); all calls begin at one moment, which is the worst there is, and what they speak was made ready
-before. The telephone network refuses each call at once.
+The first is to be done within the minute (must 60 s, aim 20 s), each slot rung once. The second is to ring within 2 s
+of its time (must; aim 1 s); all calls begin at one moment, which is the worst there is, and what they speak was made
+ready before. The telephone network refuses each call at once.
 """
 
 from __future__ import annotations
