@@ -43,6 +43,7 @@ setup(
         "pydantic>=2.7,<3",
         "python-multipart>=0.0.12",
         "rich>=13.7",
+        "segno>=1.6",
         "uvicorn>=0.30",
         "websockets>=14",
         "uvloop>=0.20; implementation_name == 'cpython'",

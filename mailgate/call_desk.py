@@ -4,48 +4,72 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from mailgate.calls import announcements, plan
+from mailgate.calls import announcements, plan, recording
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
 from mailgate.calls.speech import Speech
-from mailgate.offers.offer import Offer
+from mailgate.offers.offer import Offer, Terms
 
 
 @dataclass(slots=True)
 class CallDesk:
-    """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination."""
+    """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination.
+
+    `sounds` is the folder that holds recorded names.
+    """
 
     asterisk: Asterisk
     speech: Speech
+    sounds: Path
     limits: plan.Limits
+    say_who_is_called: bool = True
 
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        (first, second), leg2 = await asyncio.gather(
-            # who has called in is not asked for a key, so there is nothing to say to them
-            self._speech(offer, asked=attempt.leg1.kind not in COMES_IN),
-            self._way(terms.destination),
+        held = attempt.held  # who waits on the line has nothing to be asked, and is not called
+        (first, calling, second), leg2 = await asyncio.gather(
+            self._speech(offer, attempt.leg1, held=held is not None),
+            self._held_or_way(held, terms.destination),
         )
-        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second)
+        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
 
     async def rehearse(self, offer: Offer) -> None:
         """Make ready what will be spoken in a call that is to come."""
-        await self._speech(offer, asked=True)
+        await self._speech(offer, offer.slot.leg1 if offer.slot else None)
 
-    async def _speech(self, offer: Offer, *, asked: bool) -> tuple[str, str]:
-        """What the offeree and the destination hear."""
-        language = announcements.spoken_language(offer.terms.language)
-        first, second = await asyncio.gather(
-            self._say(announcements.to_offeree(offer.terms) if asked else "", language),
-            self._say(announcements.to_destination(offer.terms), language),
+    async def _speech(self, offer: Offer, leg1: Channel | None, *, held: bool = False) -> tuple[str, str, str]:
+        """What the offeree hears before and while the destination is called, and what the destination hears; who is
+        `held` on the line is not called."""
+        terms = offer.terms
+        first, calling, second = await asyncio.gather(
+            # who has called in is not asked for a key, so there is nothing to say to them
+            self._say(None if leg1 and leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # a page shows it, and does not wait
+            self._say(announcements.calling(terms) if not held and (not leg1 or self._says(leg1)) else None, terms),
+            self._say(None if held else announcements.to_destination(terms), terms),
         )
-        return first, second
+        return first, calling, second
 
-    async def _say(self, text: str, language: str) -> str:
-        """The sound file without extension; empty, for the built-in prompt, where there is none."""
-        return str(await self.speech.render(text, language) or "") if text else ""
+    def _says(self, leg1: Channel) -> bool:
+        return self.say_who_is_called and leg1.kind is not Kind.BROWSER
+
+    async def _say(self, sentence: announcements.Sentence | None, terms: Terms) -> str:
+        """The sound file without extension; empty, for the built-in prompt or none at all, where there is none."""
+        if sentence is None:
+            return ""
+        language = announcements.spoken_language(terms.language)
+        name = recording.find(self.sounds, terms.account_id) if sentence.by_offeror else None
+        if name is not None:
+            around = await self.speech.render_around(sentence.before, name, sentence.after, language)
+            if around is not None:
+                return str(around)
+        return str(await self.speech.render(sentence.text, language) or "")
+
+    async def _held_or_way(self, held: Channel | None, channels: tuple[Channel, ...]) -> Channel:
+        return held or await self._way(channels)
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import Channel
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import SpeechSettings
+from mailgate.calls.trunks import Line
 from mailgate.config import Config
 from mailgate.config.later import rest_of
+from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.offers import slots
 from mailgate.web import zones
+from mailgate.web.brand import Logo, logo_of
 from mailgate.web.settings import TalkSettings, WebSettings
 
 
@@ -25,7 +29,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         port=int(port),
         username=config.asterisk.username,
         secret=read_secret(config.asterisk.secret_file),
-        trunk=config.asterisk.trunk,
+        lines=tuple(each.line for each in config.trunk) or (Line(name=config.asterisk.trunk),),
         outbound=config.asterisk.sip_outbound,
         websocket=config.asterisk.websocket if config.web.browser_calls else "",
         relay_address=config.asterisk.relay_address,
@@ -47,6 +51,8 @@ def web_settings(config: Config) -> WebSettings:
         talk=talk_settings(config),
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
         metrics_networks=config.web.metrics_networks,
+        accent=config.web.accent_color,
+        logo=_logo(config.web.logo_file),
         time_zone=time_zone(config),
         organizer=own_address(config),
     )
@@ -69,6 +75,17 @@ def slot_rules(config: Config) -> slots.Rules:
         zone=time_zone(config),
         rest=rest_of(later.day),
     )
+
+
+def _logo(path: Path | None) -> Logo | None:
+    if path is None:
+        return None
+    try:
+        return logo_of(path.name, path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"web.logo_file: {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"web.logo_file: {path} {error}") from error
 
 
 def talk_settings(config: Config) -> TalkSettings | None:

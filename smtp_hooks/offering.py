@@ -6,12 +6,10 @@ hop's reply is the client's.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.pipeline import Changed, Gate, Refused, Untouched
 from smtp_hooks.protocol import Capabilities
-from smtp_hooks.transaction import NextHop, Transaction
+from smtp_hooks.transaction import NextHop, Recorded, Transaction
 
 
 class Offering:
@@ -25,11 +23,12 @@ class Offering:
         return await self._next_hop.capabilities()
 
     async def begin(self, envelope: Envelope) -> Transaction:
-        return _OfferingTransaction(envelope, await self._next_hop.begin(envelope), self)
+        return Recorded(envelope, await self._next_hop.begin(envelope), self.hand_over)
 
     async def hand_over(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         """Send the message on as the gate says; the reply for the client."""
         hop = await self._next_hop.capabilities()
+        inner.prepare()  # the next hop's 354 comes while the message is judged, and few are refused
         match await self._gate.judge(envelope, message, eight_bit=hop.eight_bit, size_limit=hop.size or 0):
             case Untouched():
                 return await inner.data(message)
@@ -41,26 +40,3 @@ class Offering:
                 if coupon is not None and not reply.accepted:
                     await self._gate.withdraw(coupon)
                 return reply
-
-
-class _OfferingTransaction:
-    """Mirrors the client's transaction, and remembers which recipients the next hop has accepted."""
-
-    def __init__(self, envelope: Envelope, inner: Transaction, offering: Offering) -> None:
-        self._envelope = envelope
-        self._inner = inner
-        self._offering = offering
-        self._accepted: list[Recipient] = []
-
-    async def rcpt(self, recipient: Recipient) -> Reply:
-        reply = await self._inner.rcpt(recipient)
-        if reply.accepted:
-            self._accepted.append(recipient)
-        return reply
-
-    async def data(self, message: bytes) -> Reply:
-        envelope = replace(self._envelope, recipients=tuple(self._accepted))
-        return await self._offering.hand_over(envelope, message, self._inner)
-
-    async def abort(self) -> None:
-        await self._inner.abort()

@@ -25,7 +25,7 @@ from smtp_hooks.copies import NOT_REPORTED, Again, Report, Settled, retry_key, s
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 from smtp_hooks.errors import Refused
 from smtp_hooks.protocol import Capabilities
-from smtp_hooks.transaction import NextHop, Transaction
+from smtp_hooks.transaction import NextHop, Recorded, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Splitting:
         return await self.next_hop.capabilities()
 
     async def begin(self, envelope: Envelope) -> Transaction:
-        return _Splitting(envelope, await self.next_hop.begin(envelope), self)
+        return Recorded(envelope, await self.next_hop.begin(envelope), self.hand_over)
 
     async def close(self) -> None:
         """Wait for copies whose client is gone."""
@@ -142,29 +142,6 @@ class Splitting:
             return (await transaction.data(self._report(envelope, wanted, message))).accepted
         finally:
             await transaction.abort()
-
-
-class _Splitting:
-    """Mirrors the client's transaction, and remembers which recipients the next hop has accepted."""
-
-    def __init__(self, envelope: Envelope, inner: Transaction, splitting: Splitting) -> None:
-        self._envelope = envelope
-        self._inner = inner
-        self._splitting = splitting
-        self._accepted: list[Recipient] = []
-
-    async def rcpt(self, recipient: Recipient) -> Reply:
-        reply = await self._inner.rcpt(recipient)
-        if reply.accepted:
-            self._accepted.append(recipient)
-        return reply
-
-    async def data(self, message: bytes) -> Reply:
-        envelope = replace(self._envelope, recipients=tuple(self._accepted))
-        return await self._splitting.hand_over(envelope, message, self._inner)
-
-    async def abort(self) -> None:
-        await self._inner.abort()
 
 
 class _Run:

@@ -21,6 +21,10 @@ class Transaction(Protocol):
 
     async def rcpt(self, recipient: Recipient) -> Reply: ...
 
+    def prepare(self) -> None:
+        """The message is here and will come in a moment: whatever must be asked for first is asked for already, and
+        nothing is waited for. May be left out; an `abort` behind it costs a connection."""
+
     async def data(self, message: bytes) -> Reply: ...
 
     async def abort(self) -> None: ...
@@ -36,6 +40,40 @@ class NextHop(Protocol):
     async def begin(self, envelope: Envelope) -> Transaction:
         """A transaction for this envelope, which has no recipients yet. Raises Refused."""
         ...
+
+
+HandOver = Callable[[Envelope, bytes, Transaction], Awaitable[Reply]]
+"""Sends the message on by that transaction, or ends it; the reply for the client. The envelope has the accepted
+recipients only, as the transaction has."""
+
+
+class Recorded:
+    """Mirrors a transaction with the next hop up to the end of DATA, and remembers which recipients it has accepted;
+    what becomes of the message then says `hand_over`."""
+
+    __slots__ = ("_accepted", "_envelope", "_hand_over", "_inner")
+
+    def __init__(self, envelope: Envelope, inner: Transaction, hand_over: HandOver) -> None:
+        self._envelope = envelope
+        self._inner = inner
+        self._hand_over = hand_over
+        self._accepted: list[Recipient] = []
+
+    async def rcpt(self, recipient: Recipient) -> Reply:
+        reply = await self._inner.rcpt(recipient)
+        if reply.accepted:
+            self._accepted.append(recipient)
+        return reply
+
+    def prepare(self) -> None:
+        self._inner.prepare()
+
+    async def data(self, message: bytes) -> Reply:
+        envelope = replace(self._envelope, recipients=tuple(self._accepted))
+        return await self._hand_over(envelope, message, self._inner)
+
+    async def abort(self) -> None:
+        await self._inner.abort()
 
 
 Transform = Callable[[Envelope, bytes], Awaitable[bytes]]
@@ -58,30 +96,12 @@ class Passthrough:
         return await self._next_hop.capabilities()
 
     async def begin(self, envelope: Envelope) -> Transaction:
-        return _Changed(envelope, await self._next_hop.begin(envelope), self._transform)
+        return Recorded(envelope, await self._next_hop.begin(envelope), self._changed)
 
-
-class _Changed:
-    def __init__(self, envelope: Envelope, inner: Transaction, transform: Transform) -> None:
-        self._envelope = envelope
-        self._inner = inner
-        self._transform = transform
-        self._accepted: list[Recipient] = []
-
-    async def rcpt(self, recipient: Recipient) -> Reply:
-        reply = await self._inner.rcpt(recipient)
-        if reply.accepted:
-            self._accepted.append(recipient)
-        return reply
-
-    async def data(self, message: bytes) -> Reply:
-        envelope = replace(self._envelope, recipients=tuple(self._accepted))
+    async def _changed(self, envelope: Envelope, message: bytes, inner: Transaction) -> Reply:
         try:
             changed = await self._transform(envelope, message)
         except Refused as refused:
-            await self._inner.abort()
+            await inner.abort()
             return refused.reply
-        return await self._inner.data(changed)
-
-    async def abort(self) -> None:
-        await self._inner.abort()
+        return await inner.data(changed)

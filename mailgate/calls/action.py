@@ -12,6 +12,7 @@ from typing import assert_never
 
 from mailgate.calls.model import CallOrder, Channel, Kind
 from mailgate.calls.settings import AsteriskSettings
+from mailgate.calls.trunks import Line, lines_for
 
 WEEK_S = 7 * 86_400
 SLOTS = 3
@@ -21,8 +22,10 @@ slot's own week has ended: a record lives one to two weeks."""
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
-_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./-]*\Z')
+_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!-]*\Z')
 _DIALPLAN = "mailgate-call"
+BETWEEN = "!"
+"""Stands between ways that are tried one after the other; no way holds it."""
 
 
 def is_attempt(text: str) -> bool:
@@ -47,19 +50,27 @@ def record_families(now: float) -> tuple[str, str]:
     return f"mailgate/{slot(now)}", f"mailgate/{slot(now - WEEK_S)}"
 
 
-def dial_string(channel: Channel, settings: AsteriskSettings) -> str:
-    """The channel as Originate and Dial take it; raises ValueError where there is no way to it."""
+def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] | None = None) -> tuple[str, ...]:
+    """The channel as Originate and Dial take it: the way to try first, then those to try where that one is dead.
+
+    A telephone number goes by `lines` (None: by all that serve it). Raises ValueError where there is no way to it.
+    """
     match channel.kind:
         case Kind.TEL:
-            return f"PJSIP/{channel.address}@{settings.trunk}"
+            usable = lines_for(channel.address, settings.lines) if lines is None else lines
+            if not usable:
+                raise ValueError("no trunk serves that number")
+            return tuple(f"PJSIP/{channel.address}@{line.name}" for line in usable)
         case Kind.SIP if "@" in channel.address:
             if not settings.outbound:
                 raise ValueError("no endpoint for SIP addresses elsewhere")
-            return f"PJSIP/{settings.outbound}/sip:{channel.address}"
+            return (f"PJSIP/{settings.outbound}/sip:{channel.address}",)
         case Kind.SIP:
-            return f"PJSIP/{channel.address}"
+            return (f"PJSIP/{channel.address}",)
         case Kind.BROWSER | Kind.DIAL_IN:
             raise ValueError("who calls in cannot be dialled")
+        case Kind.HELD:
+            return (f"held/{channel.address}",)  # the dialplan joins it, see [mailgate-held]
         case _:
             assert_never(channel.kind)
 
@@ -77,9 +88,9 @@ def _whole(seconds: int, most: int) -> int:
 
 
 def _limit(longest_s: int) -> str:
-    """As Dial's L takes it. Both hear a beep half a minute before the end, where the call is long enough for that."""
+    """As Dial's L takes it: both hear a beep half a minute before the end, in a short call when a quarter is left."""
     longest_ms = 1000 * _whole(longest_s, 86_400)
-    return f"{longest_ms}:30000" if longest_s > 90 else f"{longest_ms}"
+    return f"{longest_ms}:{min(30_000, longest_ms // 4)}"
 
 
 def _check(action: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
@@ -90,7 +101,9 @@ def _check(action: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
     return action
 
 
-def admit_action(order: CallOrder, channel: str, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:
+def admit_action(
+    order: CallOrder, channel: str, settings: AsteriskSettings, now: float, lines2: tuple[Line, ...] | None = None
+) -> dict[str, str | list[str]]:
     """Headers of the Setvar that lets a waiting channel in as leg 1, `now` in UNIX seconds. Raises ValueError.
 
     The order is one value, its fields between bars: one action, which comes whole or not at all.
@@ -103,7 +116,8 @@ def admit_action(order: CallOrder, channel: str, settings: AsteriskSettings, now
         _limit(order.longest_s),
         str(int(order.confirm2)),
         _sound(order.announcement2),
-        dial_string(order.leg2, settings),
+        BETWEEN.join(ways(order.leg2, settings, lines2)),
+        _sound(order.calling),
     )
     if any("|" in field for field in fields):
         raise ValueError("a bar in a field of an order")
@@ -117,21 +131,33 @@ def answer_action(channel: str, answer: str) -> dict[str, str | list[str]]:
     return _check({"Action": "Setvar", "Channel": channel, "Variable": "MG_ORDER", "Value": answer})
 
 
-def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -> dict[str, str | list[str]]:
-    """Headers of the Originate, `now` in UNIX seconds. Raises ValueError."""
+def originate_action(
+    order: CallOrder,
+    settings: AsteriskSettings,
+    now: float,
+    lines1: tuple[Line, ...] | None = None,
+    lines2: tuple[Line, ...] | None = None,
+) -> dict[str, str | list[str]]:
+    """Headers of the Originate, `now` in UNIX seconds, by these lines for each leg. Raises ValueError."""
     attempt_id = check_attempt(order.attempt_id)
     key = f"{record_families(now)[0]}/{attempt_id}"
+    if order.leg1.kind is Kind.HELD:
+        raise ValueError("who waits is no offeree")
+    first, *others = ways(order.leg1, settings, lines1)
     variables = {
         "__MG_ID": attempt_id,
         "__MG_KEY": key,
-        "MG_LEG2": dial_string(order.leg2, settings),
+        "MG_NTH": "1",
+        "MG_LEG1": BETWEEN.join(others),
+        "MG_RING1": str(_whole(order.ring1_s, 600)),
+        "MG_LEG2": BETWEEN.join(ways(order.leg2, settings, lines2)),
         "MG_RING2": str(_whole(order.ring2_s, 600)),
         "MG_LIMIT": _limit(order.longest_s),
-        "LIMIT_WARNING_FILE": "beep",
         "MG_ASK1": str(int(order.confirm1)),
         "__MG_ASK2": str(int(order.confirm2)),
         "MG_SAY1": _sound(order.announcement),
         "__MG_SAY2": _sound(order.announcement2),
+        "MG_CALLING": _sound(order.calling),
         "MG_SLOT": str(slot(now)),
         "MG_SWEEP": str(slot(now + WEEK_S)),
         # A telephone that answers 302 would have Asterisk call whom it names: this context does not exist.
@@ -143,7 +169,7 @@ def originate_action(order: CallOrder, settings: AsteriskSettings, now: float) -
     }
     action: dict[str, str | list[str]] = {
         "Action": "Originate",
-        "Channel": dial_string(order.leg1, settings),
+        "Channel": first,
         "Context": _DIALPLAN,
         "Exten": "s",
         "Priority": "1",

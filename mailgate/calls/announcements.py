@@ -6,23 +6,55 @@ The texts name people, never numbers. A language that has no words of its own is
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from mailgate.offers.offer import Terms
 
 
-def to_offeree(terms: Terms) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """Words around one name. Where the name is the offeror's own (`by_offeror`), a recording may take its place."""
+
+    before: str
+    name: str
+    after: str
+    by_offeror: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.before + self.name + self.after
+
+
+def to_offeree(terms: Terms) -> Sentence:
     """Who offers the call, and which keys there are."""
-    return _words(terms.language)["offeree"].format(name=terms.offeror_name)
+    return _around(terms, "offeree", terms.offeror_name, by_offeror=True)
 
 
-def to_destination(terms: Terms) -> str:
+def calling(terms: Terms) -> Sentence:
+    """Who is called now, said to the offeree who has pressed 1."""
+    return _around(terms, "calling", terms.destination_name, by_offeror=terms.destination_name == terms.offeror_name)
+
+
+def to_destination(terms: Terms) -> Sentence:
     """Whose offer was accepted."""
     words = _words(terms.language)
+    if terms.offeree_name:
+        return _around(terms, "destination", terms.offeree_name)
     local, _, domain = terms.offeree_address.rpartition("@")
     spoken = " ".join((local, words["at"], domain.replace(".", f" {words['dot']} ")))
-    return words["destination"].format(name=spoken)
+    return _around(terms, "destination", spoken)
+
+
+def _around(terms: Terms, sentence: str, name: str, *, by_offeror: bool = False) -> Sentence:
+    before, _, after = _words(terms.language)[sentence].partition("{name}")
+    return Sentence(before=before, name=name, after=after, by_offeror=by_offeror)
+
+
+def hold_words(language: str, name: str) -> dict[str, str]:
+    """What a caller may hear who could not be put through to `name`: the texts of templates/speech by their keys."""
+    return {key: text.format(name=name) for key, text in _words(language).items()}
 
 
 def spoken_language(language: str) -> str:

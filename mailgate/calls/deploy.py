@@ -12,22 +12,33 @@ from importlib import resources
 import jinja2
 
 from mailgate.calls.settings import DeploySettings
+from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 2
+DIALPLAN_VERSION = 4
+
+MODULES: tuple[str, ...] = (
+    *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
+    *("bridge_builtin_interval_features", "bridge_simple"),
+    *("func_callerid", "func_channel", "func_cut", "func_db", "func_dialplan", "func_env", "func_hangupcause"),
+    *("func_logic", "func_module", "func_pjsip_endpoint", "func_strings", "func_timeout", "pbx_config"),
+)
+"""What the dialplan needs beside SIP, sound formats and codecs; none of them may be missing while calls are placed."""
 
 _TEMPLATES = {
-    "extensions_mailgate.conf": "extensions_mailgate.conf",
-    "manager.d/mailgate.conf": "manager_mailgate.conf",
-    "modules_mailgate.conf": "modules_mailgate.conf",
-    "pjsip_mailgate.conf": "pjsip_mailgate.conf",
+    "extensions_mailgate.conf": ("extensions_mailgate.conf", "failed_calls.conf"),
+    "manager.d/mailgate.conf": ("manager_mailgate.conf",),
+    "modules_mailgate.conf": ("modules_mailgate.conf",),
+    "pjsip_mailgate.conf": ("pjsip_mailgate.conf",),
 }
+"""Where it goes → the templates that it is made of, one after the other."""
 
 
 def _incoming(settings: DeploySettings) -> list[str]:
-    """What the trunk may call the gateway's number: with and without plus sign, and the name it is registered by."""
-    number = settings.link.gateway_number
-    names = (number, number[1:], f"00{number[1:]}", settings.trunk.username if settings.trunk else "")
-    return list(dict.fromkeys(name for name in names if name))
+    """What a trunk may call the gateway's number: with and without plus sign, and the name it is registered by."""
+    numbers = (settings.link.gateway_number, *(trunk.caller for trunk in settings.trunks if trunk.caller))
+    names = [form for number in numbers for form in (number, number[1:], f"00{number[1:]}")]
+    names += [trunk.username for trunk in settings.trunks if trunk.username]
+    return list(dict.fromkeys(names))
 
 
 def render_asterisk(settings: DeploySettings) -> dict[str, str]:
@@ -42,7 +53,12 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "username": settings.link.username,
         "secret": settings.link.secret,
         "link": settings.link,
-        "trunk": settings.trunk,
+        "modules": MODULES,
+        "trunks": settings.trunks,
+        "settings": settings,
+        "udp": Transport.UDP,
+        "tcp": Transport.TCP,
+        "tls": Transport.TLS,
         "users": settings.users,
         "transport": settings.transport,
         "key_wait_s": settings.key_wait_s,
@@ -51,6 +67,8 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "sound_announcement": settings.sound_announcement,
         "sound_goodbye": settings.sound_goodbye,
         "sound_sorry": settings.sound_sorry,
+        "sound_hold": settings.sound_hold,
+        "word_every_s": settings.word_every_s,
         "media_address": settings.media_address,
         # Asterisk can only listen there where the address is its own, not one that a router stands for.
         "media_bind": settings.media_address.startswith("127."),
@@ -61,6 +79,8 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "incoming": _incoming(settings),
     }
     return {
-        name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(values)
-        for name, template in _TEMPLATES.items()
+        name: "".join(
+            environment.from_string((folder / part).read_text(encoding="utf-8")).render(values) for part in parts
+        )
+        for name, parts in _TEMPLATES.items()
     }

@@ -36,6 +36,9 @@ _BY_LEG: dict[Leg, dict[str, Outcome]] = {
     },
 }
 
+_PEOPLE_LEAVE = frozenset({"answered1", "confirmed1", "ringing2", "answered2", "confirmed2"})
+"""Phases that end with somebody's hanging up, which has a cause. Without one it was Asterisk that could not go on."""
+
 _RECORD = re.compile(
     r"(?P<phase>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
     r"(?:\|(?P<last>[a-z]+[12]?(?:-[A-Za-z0-9*#-]+)?)\|(?P<last_at>[0-9]+(?:\+[0-9]{2}\.[0-9]{3})?)"
@@ -91,7 +94,8 @@ def _outcome_of_key(leg: Leg, key: str) -> Outcome:
 class Record:
     """One record: the phase, since when (UNIX seconds), and of an attempt that is over also how it ended.
 
-    `phase` is `placed`, `answered1`, `refused1-KEY`, `confirmed1`, `ringing2`, `failed2-DIALSTATUS-CAUSE`, `answered2`,
+    `phase` is `placed`, `again1-TRY` (that try failed, and another trunk is tried), `answered1`, `refused1-KEY`,
+    `confirmed1`, `ringing2`, `failed2-DIALSTATUS-CAUSE`, `answered2`,
     `refused2-KEY`, `left2`, `confirmed2` or `bridged`.
     """
 
@@ -143,6 +147,8 @@ def event_of_phase(attempt_id: str, phase: str, at: float) -> CallEvent | None:
     match phase:
         case "placed":
             return Ringing(attempt_id=attempt_id, leg=1)
+        case _ if phase.startswith("again1"):
+            return Ringing(attempt_id=attempt_id, leg=1)
         case "answered1":
             return Answered(attempt_id=attempt_id, leg=1)
         case "confirmed1":
@@ -176,8 +182,10 @@ def _outcome(record: Record) -> Outcome:
         return Outcome.COMPLETED
     if record.revoked:
         return Outcome.REVOKED
+    if name in _PEOPLE_LEAVE and not record.cause:
+        return Outcome.FAULT
     match name:
-        case "placed":
+        case "placed" | "again1":
             return outcome_of_cause(1, record.cause)
         case "answered1":
             return Outcome.OFFEREE_HUNG_UP

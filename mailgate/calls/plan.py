@@ -35,6 +35,7 @@ def order(
     *,
     announcement: str = "",
     announcement2: str = "",
+    calling: str = "",
 ) -> CallOrder:
     """The order for one attempt. A browser or a PIN has shown a person already, who is not asked for a key; a SIP
     destination has no voicemail of the telephone network before it.
@@ -62,6 +63,7 @@ def order(
         confirm1=attempt.leg1.kind not in COMES_IN,
         confirm2=limits.destination_presses_key and leg2.kind is Kind.TEL,
         announcement2=announcement2,
+        calling=calling,
         ring1_s=limits.ring1_s,
         ring2_s=limits.ring2_s,
         longest_s=limits.longest_s,

@@ -14,13 +14,14 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
 import re
 import tempfile
 import unicodedata
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailgate.calls.recording import joined, write
 from mailgate.calls.sound import telephone_wav
 from mailgate.errors import ConfigError
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_TEXT = 300  # characters: some twenty seconds; who answers the telephone waits no longer
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}\Z")  # RFC 5646, the simple forms
+_SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+|\n+|$)")
 _FOLDER = re.compile(r"/[A-Za-z0-9_./-]+\Z")  # what a channel variable takes
 
 
@@ -58,6 +60,23 @@ def clean(text: str) -> str:
     return text
 
 
+def sentences(text: str) -> list[str]:
+    """A longer text in pieces that `clean` takes whole: at the ends of sentences, else between words."""
+    pieces: list[str] = []
+    for sentence in _SENTENCE.findall(unicodedata.normalize("NFC", text)):
+        words = " ".join(sentence.split())
+        if pieces and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
+            pieces[-1] += f" {words}"
+            continue
+        while len(words) > LONGEST_TEXT:
+            cut = words.rfind(" ", 1, LONGEST_TEXT) if " " in words[1:LONGEST_TEXT] else LONGEST_TEXT
+            pieces.append(words[:cut])
+            words = words[cut:].strip()
+        if words:
+            pieces.append(words)
+    return [piece for piece in pieces if any(c.isalnum() for c in piece)]
+
+
 class Speech:
     """Renders texts, each once at a time; holds the folder."""
 
@@ -66,24 +85,46 @@ class Speech:
         self._making: dict[Path, asyncio.Task[bool]] = {}
         self._missing = False
 
-    async def render(self, text: str, language: str) -> Path | None:
-        """The path of the sound without its extension, as a CallOrder takes it; None where it cannot be had.
-
-        `language` is a tag such as `fr` or `pt-br`. Raises ValueError for a text without words or a bad tag.
-        """
+    def place(self, text: str, language: str) -> Path:
+        """Where `render` puts the sound, whether it is there yet or not. Raises as `render`."""
         words = clean(text)
         if not words:
             raise ValueError("nothing to say")
         if not _LANGUAGE.match(language):
             raise ValueError("not a language tag")
         key = "\0".join([*self._settings.command, language, words])
-        path = self._settings.folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+        return self._settings.folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    async def render(self, text: str, language: str) -> Path | None:
+        """The path of the sound without its extension, as a CallOrder takes it; None where it cannot be had.
+
+        `language` is a tag such as `fr` or `pt-br`. Raises ValueError for a text without words or a bad tag.
+        """
+        path, words = self.place(text, language), clean(text)
         if await asyncio.to_thread(path.with_suffix(".wav").exists):
             return path
         if path not in self._making:
             self._making[path] = asyncio.create_task(self._make(path, words, language))
             self._making[path].add_done_callback(lambda _: self._making.pop(path, None))
         return path if await asyncio.shield(self._making[path]) else None
+
+    async def render_around(self, before: str, name: Path, after: str, language: str) -> Path | None:
+        """The same with a recording between two pieces of text, either of which may be empty; None where a piece
+        cannot be spoken, or the recording is gone. Raises ValueError as `render`."""
+        pieces = [name]
+        for text, place in ((before, 0), (after, len(pieces))):
+            if clean(text):
+                spoken = await self.render(text, language)
+                if spoken is None:
+                    return None
+                pieces.insert(place if place == 0 else len(pieces), spoken.with_suffix(".wav"))
+        try:
+            return await asyncio.to_thread(_join, self._settings.folder, pieces)
+        except (OSError, ValueError, wave.Error) as error:
+            log.warning(
+                "a recorded name cannot be used", extra={"action": "recording_failed", "reason": f"{error!r:.160}"}
+            )
+            return None
 
     async def _make(self, path: Path, words: str, language: str) -> bool:
         try:
@@ -127,13 +168,19 @@ class Speech:
             raise ValueError(f"ended with {program.returncode}: {complaint.decode(errors='replace')[:160]}")
 
 
+def _join(folder: Path, pieces: list[Path]) -> Path:
+    """All pieces in one file, made once for the same pieces; its path without extension."""
+    sounds = [piece.read_bytes() for piece in pieces]
+    path = folder / hashlib.sha256(b"".join(hashlib.sha256(sound).digest() for sound in sounds)).hexdigest()[:32]
+    if not path.with_suffix(".wav").exists():
+        write(path.with_suffix(".wav"), joined(sounds))
+    return path
+
+
 def _make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _convert(spoken: Path, target: Path) -> None:
-    """Write the telephone's version beside its place, then move it there whole."""
-    scratch = spoken.with_suffix(".telephone")
-    scratch.write_bytes(telephone_wav(spoken.read_bytes()))
-    scratch.chmod(0o644)
-    os.replace(scratch, target)
+    """Write the telephone's version in its place."""
+    write(target, telephone_wav(spoken.read_bytes()))

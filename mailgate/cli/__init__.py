@@ -11,11 +11,13 @@ from mailgate.cli.account import account
 from mailgate.cli.book import book
 from mailgate.cli.check import check
 from mailgate.cli.deploy import deploy
+from mailgate.cli.dkim import dkim
 from mailgate.cli.explain import explain
 from mailgate.cli.init import init
-from mailgate.cli.keys import dkim, keys
+from mailgate.cli.keys import keys
 from mailgate.cli.message import preview
 from mailgate.cli.offers import offers
+from mailgate.cli.recording import recording
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
@@ -49,6 +51,7 @@ def group(context: click.Context, path: str | None) -> None:
 for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
     group.add_command(command)
 account.add_command(book)
+account.add_command(recording)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mailgate import config as configuration
 from mailgate.calls.deploy import render_asterisk
-from mailgate.calls.settings import DeploySettings, SipUser, Trunk
+from mailgate.calls.settings import DeploySettings, SipUser
+from mailgate.calls.trunks import Trunk
 from mailgate.cli.common import console, find_config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
@@ -59,7 +60,11 @@ def _user(text: str) -> SipUser:
 
 @deploy.command()
 @output_option
-@click.option("--provider", help="Host (and port) of the telephone provider; without it you write the trunk yourself.")
+@click.option(
+    "--provider",
+    help="Host (and port) of the one telephone provider, where the configuration has no [[trunk]]; without either you "
+    "write the trunk yourself.",
+)
 @click.option("--provider-user", default="", help="User name at the provider; empty: known by address.")
 @click.option("--provider-password-file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--register", is_flag=True, help="Register with the provider.")
@@ -83,15 +88,30 @@ def asterisk(
     from mailgate.configured import asterisk_settings  # every edge comes with it, which --help should not wait for
 
     config = configuration.load(find_config(context))
-    password = read_secret(provider_password_file) if provider_password_file else ""
-    trunk = Trunk(host=provider, username=provider_user, password=password, register=register) if provider else None
+    if provider and config.trunk:
+        raise click.UsageError("the configuration has [[trunk]] tables: leave --provider out")
+    trunks = tuple(each.trunk(read_secret(each.password_file) if each.password_file else "") for each in config.trunk)
+    if provider:
+        password = read_secret(provider_password_file) if provider_password_file else ""
+        trunks = (
+            Trunk(
+                name=config.asterisk.trunk, host=provider, username=provider_user, password=password, register=register
+            ),
+        )
+    tls = config.asterisk
     settings = DeploySettings(
         link=asterisk_settings(config),
-        trunk=trunk,
+        trunks=trunks,
         users=tuple(map(_user, users)),
+        tcp_bind=tls.tcp_bind,
+        tls_bind=tls.tls_bind,
+        tls_ca_file=str(tls.tls_ca_file),
+        tls_cert_file=str(tls.tls_cert_file or ""),
+        tls_key_file=str(tls.tls_key_file or ""),
         media_address=config.asterisk.media_address,
         dial_in=config.call.dial_in,
         pin_digits=config.call.pin_digits,
+        word_every_s=config.failed_calls.word_every_s,
     )
     _give(render_asterisk(settings), output)
 

@@ -21,8 +21,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from importlib.resources import files
 
-from mailgate.networks import invite
+from mailgate.networks import invite, missed_call
 from mailgate.offers.notice import Delivery, Kind, Notice
+from smtp_hooks.block import IconKind
 from smtp_hooks.envelope import Envelope, Recipient
 from smtp_hooks.transaction import NextHop
 
@@ -44,6 +45,7 @@ class MailSettings:
     public_url: str
     gateway_number: str = ""
     time_zone: str = "UTC"
+    icon: IconKind = "inline"
 
 
 def words() -> dict[str, Mapping[str, str]]:
@@ -112,7 +114,7 @@ class MailNetwork:
     async def deliver(self, notice: Notice) -> Delivery:
         """One try; see mailgate.offers.notice.Network."""
         try:
-            message = self._sign(compose(notice, self._settings, self._words))
+            message = self._sign(self._compose(notice))
         except ValueError as error:
             log.warning("notice fits into no message: %s", type(error).__name__, extra={"notice": notice.notice_id})
             return Delivery.REFUSED
@@ -131,3 +133,14 @@ class MailNetwork:
         extra = {"notice": notice.notice_id, "reply": f"{reply.code} {reply.enhanced}".strip()}
         log.info("the next hop did not take a notice", extra=extra)
         return Delivery.REFUSED if reply.permanent else Delivery.LATER
+
+    def _compose(self, notice: Notice) -> bytes:
+        if notice.kind is not Kind.MISSED_CALL:
+            return compose(notice, self._settings, self._words)
+        settings = missed_call.MissedCallMail(
+            from_address=self._settings.from_address,
+            organisation=self._settings.organisation,
+            public_url=self._settings.public_url,
+            icon=self._settings.icon,
+        )
+        return missed_call.compose(notice, settings)

@@ -16,10 +16,11 @@ from mailgate.offers.table import Name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The offeree wants the call now, on this channel."""
+    """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is."""
 
     attempt_id: str
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

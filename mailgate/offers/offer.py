@@ -62,9 +62,15 @@ class Terms:
     destination_name: str
     destination: tuple[Channel, ...] = field(repr=False)
     offeree_address: str
+    offeree_name: str = ""  # what the offeror is shown instead of the address, which not every caller may learn
     offeree: Channel | None = field(default=None, repr=False)  # where the offeror has said how to reach them
     language: str = "en"
     message_id: str = ""
+
+    @property
+    def offeree_shown(self) -> str:
+        """How the offeror knows the offeree."""
+        return self.offeree_name or self.offeree_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,7 @@ class Attempt:
     attempt_id: str
     ordinal: int
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)  # leg 2, where the offeror waits on the line
     started_at: float
     answered_at: float | None = None
     bridged_at: float | None = None
@@ -119,7 +126,7 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
     match event:
         case Accepted():
             _in_time(offer, name, now)
-            changed, effects = _begin(offer, event.attempt_id, event.leg1, now)
+            changed, effects = _begin(offer, event.attempt_id, event.leg1, now, held=event.held)
         case Booked() | Moved() | Cancelled() | Due() | Passed():
             _in_time(offer, name, now)
             changed, effects = _later(offer, event, name, now)
@@ -153,12 +160,19 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
 
 
 def _begin(
-    offer: Offer, attempt_id: str, leg1: Channel, now: float, *, destination_first: bool = False
+    offer: Offer,
+    attempt_id: str,
+    leg1: Channel,
+    now: float,
+    *,
+    held: Channel | None = None,
+    destination_first: bool = False,
 ) -> tuple[Offer, tuple[Effect, ...]]:
     attempt = Attempt(
         attempt_id=attempt_id,
         ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
         leg1=leg1,
+        held=held,
         started_at=now,
         destination_first=destination_first,
     )

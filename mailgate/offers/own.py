@@ -225,7 +225,7 @@ def _own(rows: Rows, sealer: Sealer, offer: Offer, now: float) -> OwnOffer:
     shown = view(offer, now)
     return OwnOffer(
         view=shown,
-        to=offer.terms.offeree_address,
+        to=offer.terms.offeree_shown,
         created_at=offer.created_at,
         answers=tuple(rows_of.answers(rows, sealer, offer.offer_id)),
         may_revoke=shown.state not in ENDED and offer.closing is None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from mailgate.accounts.model import Account, Destination, Hide, Mode
-from mailgate.calls.model import Channel
+from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
+from mailgate.calls.model import Channel, Kind
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
 
@@ -24,6 +24,8 @@ def replace(rows: Rows, sealer: Sealer, account: Account) -> None:
     _put_hours(rows, account)
     rows.run("delete_destinations", account_id=account.account_id)
     rows.run("delete_addresses", account_id=account.account_id)
+    rows.run("delete_extensions", account_id=account.account_id)
+    rows.run("delete_caller_ids", account_id=account.account_id)
     _insert_parts(rows, sealer, account)
 
 
@@ -31,6 +33,8 @@ def remove(rows: Rows, account_id: str) -> None:
     """The account goes; its offers stay, ended by whoever removes it."""
     rows.run("delete_destinations", account_id=account_id)
     rows.run("delete_addresses", account_id=account_id)
+    rows.run("delete_extensions", account_id=account_id)
+    rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
@@ -44,6 +48,24 @@ def by_address(rows: Rows, sealer: Sealer, address: str) -> Account | None:
 def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
     row = rows.one("account_by_id", account_id=account_id)
     return None if row is None else _account(rows, sealer, row)
+
+
+def by_extension(rows: Rows, sealer: Sealer, extension: str) -> Account | None:
+    """Whom a call to this extension is for (compared in lower case)."""
+    row = rows.one("account_by_extension", extension=extension.lower())
+    return None if row is None else _account(rows, sealer, row)
+
+
+def by_caller(rows: Rows, sealer: Sealer, channel: Channel) -> Account | None:
+    """The one account that calls from there; None where there is none, or several share the telephone."""
+    found = rows.all("accounts_by_caller", digest=sealer.digest(f"caller {channel.uri}"))
+    return _account(rows, sealer, found[0]) if len(found) == 1 else None
+
+
+def know_callers(rows: Rows, sealer: Sealer) -> None:
+    """Note from which channels accounts call, where a store from before this was known has not."""
+    for row in rows.all("accounts_without_caller_ids"):
+        _insert_caller_ids(rows, sealer, _account(rows, sealer, row))
 
 
 def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
@@ -141,6 +163,7 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "hide": account.hide.value,
         "language": account.language,
         "do_not_disturb": int(account.do_not_disturb),
+        "notices_by": account.notices_by.value,
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
 
@@ -148,6 +171,9 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
 def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
     for address in account.addresses:
         rows.run("insert_address", address=address.lower(), account_id=account.account_id)
+    for extension in account.extensions:
+        rows.run("insert_extension", extension=extension.lower(), account_id=account.account_id)
+    _insert_caller_ids(rows, sealer, account)
     for position, destination in enumerate(account.destinations):
         rows.run(
             "insert_destination",
@@ -160,6 +186,12 @@ def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
                 f"destinations {account.account_id} {destination.name}",
             ),
         )
+
+
+def _insert_caller_ids(rows: Rows, sealer: Sealer, account: Account) -> None:
+    own = (*account.destinations[0].channels, *(Channel(Kind.TEL, number) for number in account.extra_numbers))
+    for channel in dict.fromkeys(own):
+        rows.run("insert_caller_id", digest=sealer.digest(f"caller {channel.uri}"), account_id=account.account_id)
 
 
 def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
@@ -187,5 +219,7 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         hours=row["hours"],
         time_zone=row["time_zone"],
         rings_first=bool(row["rings_first"]),
+        extensions=tuple(e["extension"] for e in rows.all("extensions_of", account_id=account_id)),
+        notices_by=NoticesBy(row["notices_by"]),
         created_at=row["created_at"],
     )

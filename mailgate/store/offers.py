@@ -217,6 +217,7 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "destination_name": terms.destination_name,
         "destination": _sealed_destination(sealer, offer),
         "offeree_address": terms.offeree_address,
+        "offeree_name": terms.offeree_name,
         "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
@@ -230,6 +231,7 @@ def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) ->
         offer_id=offer_id,
         ordinal=attempt.ordinal,
         leg1=sealer.seal(attempt.leg1.uri, f"attempts {attempt.attempt_id}"),
+        held=attempt.held.uri.encode() if attempt.held else None,  # the name of a channel, no number
         started_at=attempt.started_at,
         answered_at=attempt.answered_at,
         bridged_at=attempt.bridged_at,
@@ -257,6 +259,7 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
                 Channel.parse(uri) for uri in json.loads(sealer.open(row["destination"], f"offers {row['offer_id']}"))
             ),
             offeree_address=row["offeree_address"],
+            offeree_name=row["offeree_name"],
             offeree=Channel.parse(sealer.open(row["offeree"], f"offeree {row['offer_id']}"))
             if row["offeree"]
             else None,
@@ -286,6 +289,7 @@ def _attempt(sealer: Sealer, row: Row) -> Attempt:
         attempt_id=row["attempt_id"],
         ordinal=row["ordinal"],
         leg1=Channel.parse(sealer.open(row["leg1"], f"attempts {row['attempt_id']}")),
+        held=Channel.parse(row["held"].decode()) if row["held"] else None,
         started_at=row["started_at"],
         answered_at=row["answered_at"],
         bridged_at=row["bridged_at"],

@@ -37,6 +37,7 @@ from mailgate.offers.service import UnknownOffer
 from mailgate.offers.slots import Rules
 from mailgate.offers.table import State
 from mailgate.web import zones
+from mailgate.web.language import asked
 from mailgate.web.pages import Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
@@ -129,7 +130,7 @@ class MyPages:
         secret = request.path_params["secret"]
         path = f"{self._home}/in/{secret if _SECRET.match(secret) else 'x'}"
         return self._page(
-            "my_door.html", self._reader(request), 422 if wrong else 200, action=path, asks=asks, wrong=wrong
+            "my_door.html", self._reader(request), 422 if wrong else 200, action=path, here=path, asks=asks, wrong=wrong
         )
 
     # --- what one does with offers --------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ class MyPages:
     # --- answers ------------------------------------------------------------------------------------------------
 
     def _list(self, request: Request, account: Account, session: str, *, wrong_hours: bool = False) -> Response:
-        reader = self._pages.reader(request.headers.get("accept-language", ""), account.language)
+        reader = self._pages.reader(asked(request.headers), account.language)
         shown = [self._entry(reader, account, own) for own in self._own.list(account)]
         return self._page(
             "my.html",
@@ -292,14 +293,14 @@ class MyPages:
         }
 
     def _reader(self, request: Request) -> Reader:
-        return self._pages.reader(request.headers.get("accept-language", ""))
+        return self._pages.reader(asked(request.headers))
 
     def _page(self, name: str, reader: Reader, status: int = 200, **values: object) -> Response:
-        page = self._pages.render(name, reader, {"home": self._home, **values})
+        page = self._pages.render(name, reader, {"home": self._home, "here": self._home, **values})
         return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _plain(self, kind: str, status: int, headers: Headers) -> Response:
-        reader = self._pages.reader(headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(headers))
         return HTMLResponse(self._pages.plain(kind, reader), status_code=status)
 
     def _go_home(self, query: str = "") -> Response:

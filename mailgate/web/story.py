@@ -108,7 +108,7 @@ def _reached_them_first(state: State) -> int | None:
 
 def tell(view: View, now: float) -> Story:
     """The story of an offer at a moment."""
-    key = f"{view.version}.{view.state.value}"
+    key = f"{view.version}.{view.state.value}{'.line' if view.on_line else ''}"
     if view.in_call:
         return _call(view, key, now)
     if view.state is State.DECLINED:
@@ -128,6 +128,8 @@ def tell(view: View, now: float) -> Story:
             key=key, phase="over", title=f"state.{view.state.value}.title", text=f"state.{view.state.value}.text"
         )
     other = "" if view.destination_name == view.offeror_name else "_other"
+    if view.on_line:
+        return Story(key=key, phase="offer", title="line.title", text="line.lead", form=True, **_answers(view))
     return Story(
         key=key,
         phase="offer",

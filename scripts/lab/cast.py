@@ -6,7 +6,8 @@ The numbers lie in a range kept for fiction (+33 1 99 00, Arcep decision 2018-08
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from mailgate.calls.asterisk import Asterisk
@@ -71,3 +72,15 @@ class Calls:
         event = await self.until(attempt_id, lambda event: isinstance(event, Ended), timeout_s)
         assert isinstance(event, Ended)
         return event
+
+
+@contextlib.asynccontextmanager
+async def linked(settings: AsteriskSettings) -> AsyncIterator[Calls]:
+    """An edge that is up, for as long as it is needed."""
+    watched = Calls(settings)
+    await watched.edge.start()
+    try:
+        assert watched.edge.connected, watched.edge.trouble
+        yield watched
+    finally:
+        await watched.edge.stop()

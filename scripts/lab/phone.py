@@ -51,6 +51,7 @@ class Phone(asyncio.DatagramProtocol):
         self.hertz, self.host, self.port = hertz, host, port
         self.wire: list[tuple[float, str, str]] = []  # (monotonic time, "in" or "out", message)
         self.calls: list[Call] = []  # every call that ever came, the newest last
+        self._cancelled: set[str] = set()  # Call-IDs of calls that were given up before they had an audio socket
         self._arrived = asyncio.Event()
         self._pending: dict[tuple[str, str], asyncio.Future[tuple[int, Headers]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
@@ -144,7 +145,9 @@ class Phone(asyncio.DatagramProtocol):
                     call.up.set()
             case "CANCEL":
                 self._reply(200, headers, peer)
-                if call and call.state in ("new", "ringing"):
+                if call is None:
+                    self._cancelled.add(headers["call-id"][0])
+                elif call.state in ("new", "ringing"):
                     call.reason = headers.get("reason", [""])[0]
                     self._reply(487, call.headers, peer, to=call.local)
                     self._finish(call, "cancelled")
@@ -172,6 +175,10 @@ class Phone(asyncio.DatagramProtocol):
         self.calls.append(call)
         self._arrived.set()
         call.task = asyncio.current_task()
+        if call.call_id in self._cancelled:
+            self._reply(487, call.headers, call.peer, to=call.local)
+            self._finish(call, "cancelled")
+            return
         behaviour = self.plan(call.number) if callable(self.plan) else self.plan.get(call.number, Reject(code=404))
         await self._behave(call, behaviour)
 

@@ -163,6 +163,7 @@ class RelayTransaction:
         self._envelope = envelope
         self._connection: Connection | None = None
         self._refusal: Reply | None = None  # of MAIL, or of the connection: it holds for each recipient
+        self._asked = False  # DATA was sent: only the message, or the end of the connection, may follow
 
     async def rcpt(self, recipient: Recipient) -> Reply:
         """The next hop's reply to this recipient; its reply to MAIL where it refuses that."""
@@ -230,6 +231,13 @@ class RelayTransaction:
         xforward = [whole] if len(whole) <= _MAX_COMMAND else [f"XFORWARD {attribute}" for attribute in forwarded]
         return [*(["RSET"] if connection.dirty else []), *(xforward if forwarded else []), mail, rcpt]
 
+    def prepare(self) -> None:
+        """Send DATA; its reply is read by `data`."""
+        connection = self._connection
+        if connection is not None and not self._asked and not connection.closed:
+            connection.write([b"DATA\r\n"])
+            self._asked = True
+
     async def data(self, message: bytes) -> Reply:
         """Hand the message over; the next hop's reply. Call it once, after at least one accepted recipient."""
         connection = self._connection
@@ -241,14 +249,16 @@ class RelayTransaction:
         if unclean(message):
             return await self._fail(UNCLEAN)
         try:
-            (ready,) = await connection.exchange(["DATA"], self._settings.command_timeout_s)
+            self.prepare()
+            ready = await connection.reply(self._settings.command_timeout_s)
             if ready.code != 354:
+                self._asked = False
                 return await self._fail(self._checked(ready))
             connection.write([*stuff(message), DATA_END])
             reply = await connection.reply(self._settings.data_timeout_s)
         except Lost:
             return await self._fail(LOST)
-        connection.dirty = False
+        self._asked = connection.dirty = False
         if not reply.accepted:
             reply = self._checked(reply)
         await self.abort()
@@ -258,6 +268,8 @@ class RelayTransaction:
         """Give the connection back. What was not acknowledged is forgotten by the next hop."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            if self._asked:  # without the message it cannot be brought back to commands
+                connection.close()
             self._relay.release(connection)
 
     def _checked(self, refusal: Reply) -> Reply:

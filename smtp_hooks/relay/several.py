@@ -86,6 +86,10 @@ class _Trying:
                 break
         return reply
 
+    def prepare(self) -> None:
+        if self._chosen is not None:
+            self._chosen.prepare()
+
     async def data(self, message: bytes) -> Reply:
         return UNREACHABLE if self._chosen is None else await self._chosen.data(message)
 

@@ -24,9 +24,9 @@ import contextlib
 import logging
 import socket
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
 from smtp_hooks.envelope import Reply
+from smtp_hooks.listening import Taker
 from smtp_hooks.server.line import IDLE, Line
 from smtp_hooks.server.session import Session
 from smtp_hooks.server.settings import LOOPBACK, Network, ServerSettings, within
@@ -53,22 +53,27 @@ class Server:
         self.port = settings.port  # the one really bound, once started
         self.places = Places(settings.big_messages)
         self.sessions: set[Line] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | Taker | None = None
         self._sweep: asyncio.Task[None] | None = None
         self._stopping = False
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def start(self, *, listener: socket.socket | None = None) -> None:
-        """Bind and serve, or serve on a socket that is bound and listens. Raises OSError."""
+        """Bind and serve, or serve on a bound socket that other processes serve too. Raises OSError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
-        where: dict[str, Any] = {"sock": listener} if listener else {"host": settings.host, "port": settings.port}
-        self._listener = await loop.create_server(
-            lambda: Session(self, settings, self.next_hop, loop), backlog=settings.backlog, **where
-        )
-        self.port = int(self._listener.sockets[0].getsockname()[1])
+        if listener is None:
+            server = await loop.create_server(self._session, settings.host, settings.port, backlog=settings.backlog)
+            self.port = int(server.sockets[0].getsockname()[1])
+            self._listener = server
+        else:
+            self.port = int(listener.getsockname()[1])
+            self._listener = Taker(listener, self._session, settings.backlog)
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))
+
+    def _session(self) -> Session:
+        return Session(self, self.settings, self.next_hop, asyncio.get_running_loop())
 
     async def stop(self, grace_s: float = 30) -> None:
         """Take no new connections, say 421 to idle clients, let messages under way finish for `grace_s`, then cut."""

@@ -15,7 +15,8 @@ from lab.cast import ADA, GATEWAY, OFFEREE, Calls
 from lab.phone import Answer, Phone
 
 from mailgate.calls.model import CallOrder, Channel
-from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
+from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser
+from mailgate.calls.trunks import Line, Trunk
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +38,11 @@ def deployed(pstn_port: int) -> DeploySettings:
     )
     return DeploySettings(
         link=link,
-        trunk=Trunk(host=f"{HOST}:{pstn_port}"),
+        trunks=(Trunk(host=f"{HOST}:{pstn_port}", keep_alive_s=0),),  # the provider comes and goes with each test
         users=(SipUser(name="alice", password="pw-of-alice"), SipUser(name="bob", password="pw-of-bob-")),
         key_wait_s=1,
         key_tries=1,
-        qualify_s=0,  # it has a test of its own; here the provider comes and goes with each test
+        qualify_s=0,
         sound_announcement="beep",
         sound_goodbye="beep",
         sound_sorry="beep",
@@ -80,6 +81,11 @@ password=pw-of-carol
 [office]
 exten => _+X.,1,Dial(PJSIP/${EXTEN}@trunk,5)
 exten => _[a-z].,1,Dial(PJSIP/${EXTEN},5)
+exten => 201,1,Gosub(mailgate-try,s,1(PJSIP/alice,2,201))
+ same => n,Set(DB(office/said)=${GOSUB_RETVAL})
+ same => n,Hangup(${HANGUPCAUSE})
+[mailgate-from-trunk](+)
+exten => 201,1,Goto(office,201,1)
 """,
         modules=("res_clioriginate",),
     )
@@ -92,13 +98,19 @@ exten => _[a-z].,1,Dial(PJSIP/${EXTEN},5)
 def another(deployed: DeploySettings, tmp_path: Path) -> Iterator[Callable[..., PrivateAsterisk]]:
     """Starts an Asterisk of its own, for what would harm other tests; keywords change what is deployed.
 
-    `own` is what an administrator has beside ours, in pjsip.conf and in extensions.conf.
+    `own` is what an administrator has beside ours, in pjsip.conf and in extensions.conf; `lines` what mailgate knows of
+    the trunks.
     """
     started: list[PrivateAsterisk] = []
 
-    def start(own: tuple[str, str] = ("", ""), **changes: Any) -> PrivateAsterisk:
+    def start(own: tuple[str, str] = ("", ""), lines: tuple[Line, ...] = (), **changes: Any) -> PrivateAsterisk:
         first = 20_000 + secrets.randbelow(400) * 100
-        link = dataclasses.replace(deployed.link, port=free_port(), websocket=f"{HOST}:{free_port()}")
+        link = dataclasses.replace(
+            deployed.link,
+            port=free_port(),
+            websocket=f"{HOST}:{free_port()}",
+            lines=lines or deployed.link.lines,
+        )
         asterisk = PrivateAsterisk(
             tmp_path / f"asterisk{len(started)}",
             deploy=dataclasses.replace(deployed, **({"link": link} | changes)),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mailgate.calls.action import WEEK_S, dial_string, originate_action, record_families
+from mailgate.calls.action import WEEK_S, originate_action, record_families, ways
 from mailgate.calls.model import CallOrder, Channel
 from mailgate.calls.settings import AsteriskSettings
 
@@ -29,7 +29,7 @@ def variables(order: CallOrder, now: float = 0.0) -> dict[str, str]:
     ],
 )
 def test_how_a_channel_is_dialled(uri: str, dialled: str) -> None:
-    assert dial_string(Channel.parse(uri), SETTINGS) == dialled
+    assert ways(Channel.parse(uri), SETTINGS) == (dialled,)
 
 
 def test_a_browser_leg_is_not_dialled_and_sip_elsewhere_needs_an_endpoint() -> None:
@@ -40,7 +40,7 @@ def test_a_browser_leg_is_not_dialled_and_sip_elsewhere_needs_an_endpoint() -> N
         ("sip:bob@example.org", closed),
     ):
         with pytest.raises(ValueError, match=r"cannot be dialled|no endpoint"):
-            dial_string(Channel.parse(uri), settings)
+            ways(Channel.parse(uri), settings)
 
 
 def test_leg_1_is_called_as_the_gateway_under_the_attempts_id(order: Make) -> None:
@@ -89,9 +89,9 @@ def test_no_value_breaks_a_line_or_splits_a_variable(order: Make) -> None:
             assert "," not in text or text == 'CHANNEL(hangup_handler_push)="mailgate-end,s,1"', name
 
 
-def test_a_long_call_is_warned_of_its_end_and_a_short_one_is_not(order: Make) -> None:
+def test_a_call_is_warned_of_its_end_half_a_minute_before_at_most(order: Make) -> None:
     assert variables(order(longest_s=3600))["MG_LIMIT"] == "3600000:30000"
-    assert variables(order(longest_s=60))["MG_LIMIT"] == "60000"
+    assert variables(order(longest_s=60))["MG_LIMIT"] == "60000:15000"
 
 
 @pytest.mark.parametrize("age_s", [0, 3600, WEEK_S - 1, WEEK_S])

@@ -17,7 +17,8 @@ from lab.phone import Answer, Phone, Reject
 from mailgate.calls.asterisk.link import Link, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION, render_asterisk
 from mailgate.calls.model import Bridged, CallOrder, Channel, Outcome
-from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser, Trunk
+from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser
+from mailgate.calls.trunks import Trunk
 from mailgate.errors import ConfigError
 
 
@@ -41,13 +42,13 @@ def test_every_endpoint_hides_numbers(deployed: DeploySettings) -> None:
     text = render_asterisk(deployed)["pjsip_mailgate.conf"]
     endpoints = re.findall(r"^\[(\S+)\]\(mailgate-hidden\)$", text, re.M)
     users = [user.name for user in deployed.users]
-    assert endpoints == [deployed.link.trunk, deployed.link.outbound, "mailgate-web", *users]
+    assert endpoints == ["trunk", deployed.link.outbound, "mailgate-web", *users]
     assert text.count("type=endpoint") == 1  # the template's own: no endpoint without it
 
 
 def test_a_trunk_with_a_login_registers_and_authenticates(deployed: DeploySettings) -> None:
     trunk = Trunk(host="sip.example.org:5080", username="4711", password="its-password", register=True)
-    text = render_asterisk(dataclasses.replace(deployed, trunk=trunk))["pjsip_mailgate.conf"]
+    text = render_asterisk(dataclasses.replace(deployed, trunks=(trunk,)))["pjsip_mailgate.conf"]
     assert "outbound_auth=trunk" in text
     assert "client_uri=sip:4711@sip.example.org:5080" in text
     assert "password=its-password" in text
@@ -69,14 +70,14 @@ def test_without_trunk_users_and_outbound_there_is_none(deployed: DeploySettings
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "has;comment"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "x\r\nAction: Command"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "username": "a]\n[b"}),
-        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "trunk": "t,u"}),
+        (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "outbound": "t,u"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "outbound": "a/b"}),
         (AsteriskSettings, {"gateway_number": "+33199009000", "secret": "long-enough", "websocket": "10.0.0.1:8088"}),
         (SipUser, {"name": "a b", "password": "long-enough"}),
         (SipUser, {"name": "alice", "password": "a\nb=cdefgh"}),
         (Trunk, {"host": "a b"}),
         (Trunk, {"host": "example.org", "username": "a;b", "password": "long-enough"}),
-        (Trunk, {"host": "example.org", "username": "ab", "password": "short"}),
+        (Trunk, {"host": "example.org", "username": "ab", "password": "two words"}),
     ],
 )
 def test_what_would_be_syntax_in_a_file_is_refused(kind: type, values: dict[str, str]) -> None:
@@ -132,7 +133,7 @@ async def test_a_dead_trunk_is_known_before_the_call(
 ) -> None:
     """Asterisk asks the provider whether it lives, so that a call fails at once instead of after half a minute."""
     trunk_port = free_port(socket.SOCK_DGRAM)
-    asterisk = another(trunk=Trunk(host=f"{HOST}:{trunk_port}"), qualify_s=1)
+    asterisk = another(trunks=(Trunk(host=f"{HOST}:{trunk_port}", keep_alive_s=1),))
     watched = Calls(asterisk.deploy.link)
     await watched.edge.start()
 
@@ -156,59 +157,6 @@ async def test_a_dead_trunk_is_known_before_the_call(
     assert (await watched.ended(again.attempt_id)).outcome is Outcome.OFFEREE_BUSY
     await provider.close()
     await watched.edge.stop()
-
-
-PROVIDER_SIP = """
-[4711]
-type=endpoint
-transport=udp
-context=network
-disallow=all
-allow=ulaw
-auth=4711
-aors=4711
-trust_id_inbound=yes
-[4711]
-type=aor
-max_contacts=1
-[4711]
-type=auth
-auth_type=digest
-username=4711
-password=its-password
-[4711]
-type=identify
-endpoint=4711
-match=127.0.0.1
-"""
-PROVIDER_DIALPLAN = """
-[network]
-exten => _+X.,1,Set(DB(seen/caller)=${CALLERID(num)})
- same => n,Set(DB(seen/called)=${EXTEN})
- same => n,Hangup(17)
-"""
-
-
-async def test_a_trunk_registers_with_its_provider_and_calls_with_its_password(
-    another: Callable[..., PrivateAsterisk], order: Callable[..., CallOrder]
-) -> None:
-    """A second Asterisk is the provider: it lets nobody in without digest, and says who called whom."""
-    provider = another(own=(PROVIDER_SIP, PROVIDER_DIALPLAN), trunk=None, users=())
-    trunk = Trunk(host=f"{HOST}:{provider.sip_port}", username="4711", password="its-password", register=True)
-    asterisk = another(trunk=trunk, users=())
-    for _ in range(100):
-        if "Registered" in asterisk.cli("pjsip show registrations"):
-            break
-        await asyncio.sleep(0.05)
-    assert f":{asterisk.sip_port}" in provider.cli("pjsip show contacts")
-    watched = Calls(asterisk.deploy.link)
-    await watched.edge.start()
-    made = order()
-    await watched.edge.originate(made)
-    assert (await watched.ended(made.attempt_id)).outcome is Outcome.OFFEREE_BUSY
-    await watched.edge.stop()
-    seen = provider.cli("database show seen")
-    assert re.findall(r"/seen/(\w+) *: (\S+)", seen) == [("called", OFFEREE), ("caller", GATEWAY)]
 
 
 @pytest.mark.claim("T14", "T29")

@@ -14,6 +14,7 @@ from lab.phone import Answer, Behaviour, Phone, Reject, Ring
 
 from mailgate.calls.action import SLOTS, WEEK_S, slot
 from mailgate.calls.asterisk import Asterisk
+from mailgate.calls.deploy import DIALPLAN_VERSION
 from mailgate.calls.model import Answered, Bridged, CallEvent, CallOrder, Ended, Outcome, Ringing
 from mailgate.calls.settings import DeploySettings
 from mailgate.errors import CallFailed, OutcomeUnknown
@@ -328,7 +329,7 @@ async def test_a_wrong_secret_is_said_once_and_loudly(
 async def test_without_our_dialplan_no_call_is_placed(other: PrivateAsterisk, pstn: Phone, order: Make) -> None:
     plan = other.etc / "extensions_mailgate.conf"
     ours = plan.read_text()
-    plan.write_text(ours.replace("version-2", "version-0"))
+    plan.write_text(ours.replace(f"version-{DIALPLAN_VERSION}", "version-0"))
     other.cli("dialplan reload")
     watched = Calls(other.deploy.link)
     await watched.edge.start()

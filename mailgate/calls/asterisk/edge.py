@@ -24,16 +24,19 @@ from mailgate.calls.action import (
     admit_action,
     answer_action,
     check_attempt,
-    dial_string,
     originate_action,
+    ways,
 )
 from mailgate.calls.asterisk import records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
-from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
-from mailgate.calls.deploy import DIALPLAN_VERSION
+from mailgate.calls.asterisk.ending import Ending
+from mailgate.calls.asterisk.health import fault
+from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
+from mailgate.calls.asterisk.seats import Lines, Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, is_leg_1, rank
+from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
+from mailgate.calls.trunks import lines_for
 from mailgate.errors import CallFailed, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -71,6 +74,11 @@ class Asterisk:
         self._on_connected = on_connected
         self._on_dial_in = on_dial_in
         self._expected = Expected(self._never_came, nonce_ttl_s)
+        self._seats = Seats(
+            settings.lines,
+            lambda: self.ask({"Action": "CoreShowChannels"}),
+            lambda attempt_id: self._told.get(attempt_id) == ENDED,
+        )
         self._clock = clock
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,6 +87,7 @@ class Asterisk:
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
         self._helpers: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[Message], None]] = []
         self.trouble = "not started"
 
     @property
@@ -107,26 +116,42 @@ class Asterisk:
 
     # --- what can be asked of it ------------------------------------------------------------------------------
     async def originate(self, order: CallOrder) -> None:
-        """Place the call, or let in who calls in. Raises CallFailed when nothing rings, OutcomeUnknown when that is
-        not known. A browser's order waits for its page; Ended tells where that never comes."""
+        """Place the call, or let in who calls in. Raises CallFailed when nothing rings (LinesBusy: for want of a free
+        line), OutcomeUnknown when that is not known. A browser's order waits for its page; Ended tells where that never
+        comes."""
         if order.attempt_id in self._sent:
             raise OutcomeUnknown("this attempt was sent before")
-        try:
-            match order.leg1.kind:
-                case Kind.BROWSER:
-                    action = admit_action(order, "tried", self._settings, self._clock())  # its fault is known now
-                case Kind.DIAL_IN:
-                    action = admit_action(order, order.leg1.address, self._settings, self._clock())
-                case _:
-                    action = originate_action(order, self._settings, self._clock())
-        except ValueError as error:
-            raise CallFailed(str(error)) from error
         if self._link is None or self.trouble:
             raise CallFailed(f"no calls can be placed: {self.trouble}")
+        try:
+            await self._begin(order)
+        except CallFailed:
+            self._seats.leave(order.attempt_id)
+            raise
+
+    async def _begin(self, order: CallOrder) -> None:
+        try:
+            lines = await self._seats.take(order)
+            action = self._action(order, lines)
+        except ValueError as error:
+            raise CallFailed(str(error)) from error
+        except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
+            raise CallFailed(str(error)) from error
         if order.leg1.kind is Kind.BROWSER:
             self._expected.add(order)
             return
         await self._send(order, action)
+
+    def _action(self, order: CallOrder, lines: Lines) -> dict[str, str | list[str]]:
+        """What Asterisk is told; raises ValueError."""
+        now = self._clock()
+        match order.leg1.kind:
+            case Kind.BROWSER:
+                return admit_action(order, "tried", self._settings, now, lines[1])  # its fault is known now
+            case Kind.DIAL_IN:
+                return admit_action(order, order.leg1.address, self._settings, now, lines[1])
+            case _:
+                return originate_action(order, self._settings, now, *lines)
 
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
@@ -153,39 +178,14 @@ class Asterisk:
     async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
         Raises OutcomeUnknown."""
-        leg1 = check_attempt(attempt_id)  # AMI takes a channel's Uniqueid for its name
+        check_attempt(attempt_id)
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
             return True
-        while self._told.get(attempt_id) != ENDED:
-            mark: dict[str, str | list[str]] = {
-                "Action": "Setvar",
-                "Channel": leg1,
-                "Variable": "MG_REVOKED",
-                "Value": "1" if revoked else "",
-            }
-            if (await self._act(mark)).get("response") == "Success":
-                break
-            if leg1 == attempt_id and (came_in := await self._leg_1_of(attempt_id)):
-                leg1 = came_in
-                continue
-            # Asterisk takes an Originate before it makes the channel.
-            if self._clock() - self._sent.get(attempt_id, 0.0) > _LOOK_AGAIN_S:
-                return False
-            await asyncio.sleep(0.05)
-        else:
-            return False
-        answer = await self._act({"Action": "Hangup", "Channel": leg1, "Cause": "16"})
-        # Leg 1's end takes leg 2 along, but not while leg 2 is asked for a key.
-        for row in await self._ask({"Action": "CoreShowChannels"}):
-            if row.get("linkedid") == leg1 and row.get("uniqueid") != leg1:
-                await self._act({"Action": "Hangup", "Channel": str(row["channel"]), "Cause": "16"})
-        return answer.get("response") == "Success"
-
-    async def _leg_1_of(self, attempt_id: str) -> str:
-        """The Uniqueid of a leg 1 that called in, "" where there is none."""
-        rows = await self._ask({"Action": "CoreShowChannels"})
-        return next((str(r["uniqueid"]) for r in rows if is_leg_1(r) and attempt_of(r) == attempt_id), "")
+        ending = Ending(self.act, self.ask, lambda: self._told.get(attempt_id) == ENDED)
+        # Asterisk takes an Originate before it makes the channel.
+        may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
+        return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
@@ -206,6 +206,8 @@ class Asterisk:
                 placed = still[attempt_id]
                 found[attempt_id] = Ended(attempt_id=attempt_id, outcome=Outcome.LOST) if placed else None
         for attempt_id, event in found.items():
+            if event is None or isinstance(event, Ended):
+                self._seats.leave(attempt_id)
             if event is not None:
                 _remember(self._told, attempt_id, max(rank(event), self._told.get(attempt_id, 0)))
         return found
@@ -217,19 +219,20 @@ class Asterisk:
         """
         match channel.kind:
             case Kind.TEL:
-                return await self._has_contact(self._settings.trunk)
+                lines = lines_for(channel.address, self._settings.lines)
+                return any([await self._has_contact(line.name) for line in lines])
             case Kind.SIP if "@" not in channel.address:
                 return await self._has_contact(channel.address)
             case _:
                 try:
-                    return bool(dial_string(channel, self._settings)) and self.connected
+                    return bool(ways(channel, self._settings)) and self.connected
                 except ValueError:
                     return False
 
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
         in_flight = {a for a in attempts if now - self._sent.get(a, 0.0) < _IN_FLIGHT_S}
-        return await records.look_up(self._ask, attempts, in_flight, now)
+        return await records.look_up(self.ask, attempts, in_flight, now)
 
     # --- the link ----------------------------------------------------------------------------------------------
     async def _keep_connected(self) -> None:
@@ -263,30 +266,48 @@ class Asterisk:
         except (OSError, TimeoutError, LinkLost) as error:
             return f"Asterisk does not answer at {self._settings.host}:{self._settings.port} ({type(error).__name__})"
         try:
-            answer = await link.act(
-                {"Action": "Getvar", "Variable": f"DIALPLAN_EXISTS(mailgate-call,version-{DIALPLAN_VERSION},1)"}
-            )
+            trouble = await fault(link)
         except LinkLost as error:
             return str(error)
         except asyncio.CancelledError:
             link.close()
             raise
         self._link = link
-        if answer.get("value") != "1":
-            return (
-                f"Asterisk has not the dialplan of mailgate (version {DIALPLAN_VERSION}): see mailgate deploy asterisk"
-            )
-        return ""
+        return trouble
 
     async def _watch(self, link: Link) -> None:
-        """Until the link is lost; a link without our dialplan is given up after one interval, to look again."""
+        """Until the link is lost; one by which calls can be placed again begins anew, so that all is settled."""
         while not link.lost.done():
             await asyncio.wait({link.lost}, timeout=self._settings.ping_interval_s)
-            if self.trouble:
-                link.close()
-            with contextlib.suppress(LinkLost):
-                if not link.lost.done():
-                    await link.ping()
+            if link.lost.done():
+                break
+            with contextlib.suppress(LinkLost, OutcomeUnknown):
+                before, self.trouble = self.trouble, await fault(link)
+                if self.trouble not in ("", before):
+                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})
+                await self._look_after()
+                if before and not self.trouble:
+                    link.close()
+
+    async def _look_after(self) -> None:
+        """Attempts that have gone quiet: an end that was not told (a module of Asterisk's is gone) is found out."""
+        now = self._clock()
+        told = {attempt_id for attempt_id, last in self._told.items() if last != ENDED}
+        sent = {a for a, at in self._sent.items() if a not in self._told and now - at > _IN_FLIGHT_S}
+        if not told | sent:
+            return
+        live = {attempt_of(row) for row in await self.ask({"Action": "CoreShowChannels"})}
+        quiet = [a for a in told | sent if a not in live and not self._expected.holds(a)]
+        for attempt_id, event in (await self.settle(quiet)).items() if quiet else ():
+            unknown = Outcome.LOST if attempt_id in told else Outcome.NOT_PLACED
+            event = event or Ended(attempt_id=attempt_id, outcome=unknown)
+            if isinstance(event, Ended):
+                _remember(self._told, attempt_id, ENDED)
+                await self._on_event(event)
+
+    def listen(self, listener: Callable[[Message], None]) -> None:
+        """Let somebody hear each AMI message too, at once and in order."""
+        self._listeners.append(listener)
 
     # --- events ------------------------------------------------------------------------------------------------
     def _reader(self) -> Callable[[Message], None]:
@@ -294,6 +315,8 @@ class Asterisk:
         stream = Stream()
 
         def read(message: Message) -> None:
+            for listener in self._listeners:
+                listener(message)
             match stream.read(message, self._clock()):
                 case None:
                     pass
@@ -313,7 +336,7 @@ class Asterisk:
 
     async def _try(self, action: dict[str, str | list[str]]) -> None:
         with contextlib.suppress(OutcomeUnknown):
-            await self._act(action)
+            await self.act(action)
 
     async def _hand_out(self) -> None:
         while True:
@@ -323,6 +346,8 @@ class Asterisk:
                     if self._on_connected:
                         await self._on_connected()
                 elif rank(event) > self._told.get(event.attempt_id, 0):
+                    if isinstance(event, Ended):
+                        self._seats.leave(event.attempt_id)
                     _remember(self._told, event.attempt_id, rank(event))
                     await self._on_event(event)
             except Exception:
@@ -348,7 +373,8 @@ class Asterisk:
         if order is None:
             return "no"
         try:
-            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock()))
+            lines = lines_for(order.leg2.address, self._settings.lines) if order.leg2.kind is Kind.TEL else None
+            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock(), lines))
         except CallFailed:
             self._queue.put_nowait(Ended(attempt_id=order.attempt_id, outcome=Outcome.NOT_PLACED))
         except OutcomeUnknown:
@@ -368,10 +394,11 @@ class Asterisk:
 
     # --- settling ----------------------------------------------------------------------------------------------
     async def _has_contact(self, endpoint: str) -> bool:
-        answer = await self._act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
+        answer = await self.act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
         return bool(answer.get("value"))
 
-    async def _act(self, action: dict[str, str | list[str]]) -> Message:
+    async def act(self, action: Action) -> Message:
+        """One action, and the first answer to it. Raises OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:
@@ -379,7 +406,8 @@ class Asterisk:
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def _ask(self, action: dict[str, str | list[str]]) -> list[Message]:
+    async def ask(self, action: Action) -> list[Message]:
+        """One action that is answered by a list. Raises Refused, OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:

@@ -104,7 +104,11 @@ class Link:
             raise
         if not response.success:
             link.close()
-            raise LoginRefused("Asterisk refuses the AMI user or its secret")
+            raise LoginRefused(
+                f"Asterisk at {settings.host}:{settings.port} refuses the AMI user {settings.username!r} or its secret"
+                ": what [asterisk] username and secret_file say must stand in its manager.d/mailgate.conf "
+                "(mailgate deploy asterisk), and Asterisk must have read it (manager reload)"
+            )
         return link
 
     async def act(self, action: Action) -> Message:
