@@ -251,6 +251,7 @@ class LaterPages:
         values = {
             **self._pages.form(reader, form),
             "path": self._pages.path(token),
+            "here": f"{self._pages.path(token)}/later",
             "nonce": self._nonces.make(token, slot_mark(view)),
             "table": table,
             "choice": choice,
