@@ -37,6 +37,7 @@ MIRRORED: dict[Outcome, Outcome] = {
     _O.COMPLETED: _O.COMPLETED,
     _O.NOT_PLACED: _O.NOT_PLACED,
     _O.LINES_BUSY: _O.LINES_BUSY,
+    _O.FAULT: _O.FAULT,
     _O.REVOKED: _O.REVOKED,
     _O.LOST: _O.LOST,
 }
