@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import icalendar
 import pytest
-from conftest import slot_rules
-from web_gateway import ADA, BEN, Gateway, MakeGateway, nonce_of
+from web_gateway import ADA, BEN, Gateway, MakeGateway, nonce_of, slot_rules
 
 from mailgate.calls.model import Answered, Channel, Ended, Kind, Outcome
 from mailgate.offers.events import Due, Passed
