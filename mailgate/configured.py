@@ -82,6 +82,12 @@ def time_zone(config: Config) -> str:
     return config.later.time_zone or zones.guess(config.gateway.region, "UTC")
 
 
+def calls_at_once(config: Config) -> int:
+    """How many calls the trunks carry, each with two lines."""
+    limits = [each.line.capacity for each in config.trunk]
+    return config.later.capacity or (max(1, sum(limits) // 2) if limits and all(limits) else 30)
+
+
 def slot_rules(config: Config) -> slots.Rules:
     """How times to be called at are offered."""
     later = config.later
@@ -89,7 +95,7 @@ def slot_rules(config: Config) -> slots.Rules:
         minutes=later.slot_minutes,
         horizon_s=later.horizon_days * 86400.0,
         lead_s=later.lead_minutes * 60.0,
-        capacity=later.capacity,
+        capacity=calls_at_once(config),
         hours=later.hours,
         zone=time_zone(config),
         rest=rest_of(later.day),

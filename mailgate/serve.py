@@ -167,7 +167,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             offers,
             store=store,
             sealer=sealer,
-            capacity=config.later.capacity,
+            capacity=slot_rules(config).capacity,
             own_number=config.gateway.number,
             now=time.time,
             new_id=gate.new_id,

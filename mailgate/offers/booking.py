@@ -48,7 +48,8 @@ class Asked:
 
 
 class Bookings:
-    """The slots of a gateway's offers; its own number in E.164 is called by nobody. `now` gives UNIX seconds."""
+    """The slots of a gateway's offers; its own number in E.164 is called by nobody. `now` gives UNIX seconds; `known`
+    are the numbers of offerees that offerors gave."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Bookings:
         self._own_number = own_number
         self._now = now
         self.rules = rules
+        self.known = offers.known
 
     def choices(self, token: str) -> list[float]:
         """The times that can be taken now, the earliest first. Raises TokenError, UnknownOffer."""

@@ -12,7 +12,8 @@ Rules, which hold for every caller:
 - What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
 - To decline ends nothing: who holds the offer may still accept it while it lives. An answer in words changes no state.
 - A slot belongs to the offer and lies within its validity. It is rung once, by Due, not before its time and not much
-  later. Who calls before the slot keeps it, unless both have talked by then. What ends the offer ends the slot.
+  later (again only where all lines were busy: then nothing rang, and nothing was sent). Who calls before the slot keeps
+  it, unless both have talked by then. What ends the offer ends the slot.
 """
 
 from __future__ import annotations
@@ -299,6 +300,9 @@ def _slot_after_call(
     slot, attempt = offer.slot, offer.attempt
     assert slot is not None and attempt is not None
     own = slot.attempt_id == attempt.attempt_id
+    if own and outcome is Outcome.LINES_BUSY and offer.closing is None and now <= slot.start + LATE_S:
+        # nothing was sent to Asterisk: it is rung when a line is free
+        return replace(offer, slot=replace(slot, attempt_id=""), attempts_left=offer.attempts_left + 1), effects
     if outcome is Outcome.COMPLETED and own:
         return replace(offer, slot=None), effects
     withdrawn = offer.closing in WITHDRAWN

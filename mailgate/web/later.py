@@ -137,7 +137,9 @@ class LaterPages:
         choice = self._chosen(fields, view, reader, at)
         region = fields.get("region", "")
         form = Form(
-            region=region if region in self._pages.regions else reader.region, number=fields.get("number", "")[:320]
+            region=region if region in self._pages.regions else reader.region,
+            number=fields.get("number", "")[:320],
+            digits=bool(fields.get("digits", "").strip()) and not fields.get("number", "").strip(),
         )
         verdict = self._verdict(posted)
         if verdict is Verdict.STALE and view.state is State.BOOKED and view.slot_at == at:
@@ -150,7 +152,7 @@ class LaterPages:
             return self._page(token, view, reader, replace(choice, refusal="when"), form, 422)
         browser = self._front.browser(request)
         try:
-            leg1 = self._channel(form, needed=view.state is not State.BOOKED)
+            leg1 = self._channel(posted, form)
             asked = Asked(start=at, zone=choice.zone, leg1=leg1, any_hour=choice.any_hour, mail=choice.mail)
             await self._bookings.book(token, asked, browser=browser)
         except SlotRefused as error:
@@ -158,7 +160,8 @@ class LaterPages:
             return self._page(token, view, reader, replace(choice, refusal=error.reason), form, 422)
         except CallRefused as error:
             log.info("slot refused", extra={"offer": view.offer_id, "reason": error.reason})
-            return self._page(token, view, reader, choice, form.refusing("number", error.reason), 422)
+            wrong = "digits" if error.reason.startswith("digits-") else "number"
+            return self._page(token, view, reader, choice, form.refusing(wrong, error.reason), 422)
         except UnknownOffer:
             return self._front.worthless("gone", request)
         except IllegalTransition as error:
@@ -170,13 +173,16 @@ class LaterPages:
         day = timetable.day_of(at, zone) if at else fields.get("day", "")[:10]
         return _Choice(zone=zone.key, day=day, any_hour="any" in fields, at=at, mail=fields.get("mail") == "yes")
 
-    def _channel(self, form: Form, *, needed: bool) -> Channel | None:
-        """Where to call; None for a booking that is moved and keeps its number. Raises CallRefused."""
+    def _channel(self, posted: _Posted, form: Form) -> Channel | None:
+        """Where to call; None for a booking that is moved and keeps its number. Raises CallRefused, UnknownOffer."""
+        if form.digits:
+            number = self._bookings.known.number(posted.token, posted.fields["digits"][:20])
+            return self._dial(number, form.region)
         typed = form.number.strip()
         if not typed:
-            if needed:
-                raise CallRefused("empty")
-            return None
+            if posted.view.state is State.BOOKED:
+                return None
+            raise CallRefused("digits-empty" if posted.view.tail else "empty")
         if typed[:4].lower() == "sip:" and not self._settings.allow_sip:
             raise CallRefused("not-a-number")
         return self._dial(typed, form.region)
@@ -257,11 +263,13 @@ class LaterPages:
         values = {
             **self._pages.form(reader, form),
             "path": self._pages.path(token),
+            "here": f"{self._pages.path(token)}/later",
             "nonce": self._nonces.make(token, slot_mark(view)),
             "table": table,
             "choice": choice,
             "zones": zones.choices(reader.region, (choice.zone, rules.zone), self._now(), language),
             "moves": moves,
+            "tail": "" if moves else view.tail,
             "destination": view.destination_name,
             "slot": self._pages.slot(view, reader) if moves else "",
             "gateway": self._pages.gateway(),

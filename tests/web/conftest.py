@@ -11,7 +11,7 @@ import httpx
 import lab.browser
 import pytest
 from playwright.async_api import Browser
-from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
+from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring, slot_rules
 
 from mailgate.calls.model import CallOrder
 from mailgate.offers.api_keys import ApiKeys
@@ -109,11 +109,6 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
 @pytest.fixture
 async def gateway(make_gateway: MakeGateway) -> Gateway:
     return await make_gateway()
-
-
-def slot_rules() -> SlotRules:
-    """Every day and hour in Paris, a week ahead."""
-    return SlotRules(hours="Mon-Sun 0-24", zone="Europe/Paris", horizon_s=7 * 86400.0)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers
+from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import accounts, database, outbox
 from mailgate.store import offers as rows_of
 from mailgate.store.seal import Sealer
@@ -209,6 +210,11 @@ def dial(text: str, region: str) -> Channel:
 
 def ring(octet: bytes = b"w") -> KeyRing:
     return added(None, "k1", octet * 32)
+
+
+def slot_rules() -> SlotRules:
+    """Every day and hour in Paris, a week ahead."""
+    return SlotRules(hours="Mon-Sun 0-24", zone="Europe/Paris", horizon_s=7 * 86400.0)
 
 
 MakeGateway = Callable[..., Awaitable[Gateway]]
