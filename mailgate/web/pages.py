@@ -128,6 +128,7 @@ class Pages:
         self._bar = bar
         self._nonces = nonces
         self._now = now
+        self._base = settings.base_path
         self.languages = texts.load()
         self._zone = ZoneInfo(settings.time_zone)
         self.regions = frozenset(settings.countries or countries.EVERY_REGION)
@@ -181,7 +182,7 @@ class Pages:
 
     def path(self, token: str) -> str:
         """The page's own address on this host."""
-        return f"{self._settings.base_path}/a/{token}"
+        return f"{self._base}/a/{token}"
 
     def offer(self, token: str, view: View, reader: Reader, form: Form | None = None) -> bytes:
         """The whole page of an offer as it stands, with what was typed in `form`."""
@@ -281,13 +282,14 @@ class Pages:
 
     def _values(self, token: str, view: View, reader: Reader, story: Story) -> dict[str, str]:
         """What differs from offer to offer and from look to look."""
+        make = self._nonces.maker(token)
         return {
             "offeror": view.offeror_name,
             "destination": view.destination_name,
             "date": self._dates(int(view.expires_at // 3600), reader.texts.language),
             "path": self.path(token),
-            "nonce": self._nonces.make(token, view.attempts) if story.form else "",
-            "pen": self._nonces.make(token, answer_mark(view)),
+            "nonce": make(view.attempts) if story.form else "",
+            "pen": make(answer_mark(view)),
             "key": story.key,
             "pin": _grouped(view.pin),
             "keys": view.pin,
