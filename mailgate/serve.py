@@ -29,7 +29,15 @@ from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.config import Config
-from mailgate.configured import asterisk_settings, dial, own_address, speech_settings, web_settings
+from mailgate.configured import (
+    asterisk_settings,
+    dial,
+    own_address,
+    slot_rules,
+    speech_settings,
+    time_zone,
+    web_settings,
+)
 from mailgate.delivery_notes import DeliveryNotes
 from mailgate.failed_calls import FailedCalls
 from mailgate.intake import host_of, port_of
@@ -37,9 +45,11 @@ from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.offers.booking import Bookings
 from mailgate.offers.held import Held
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
+from mailgate.offers.scheduler import Scheduler
 from mailgate.offers.service import Offers
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
@@ -138,7 +148,35 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
-        app = create_app(web_settings(config), offers, dial(config), own=own, metrics=metrics.text)
+        bookings = Bookings(
+            offers,
+            store=store,
+            sealer=sealer,
+            rules=slot_rules(config),
+            own_number=config.gateway.number,
+            now=time.time,
+        )
+        scheduler = Scheduler(
+            offers,
+            store=store,
+            sealer=sealer,
+            capacity=config.later.capacity,
+            own_number=config.gateway.number,
+            now=time.time,
+            new_id=gate.new_id,
+            ready=lambda: asterisk.connected,
+            rehearse=desk.rehearse,
+        )
+        # also where no times are offered (any more): those that were promised are kept
+        stack.push_async_callback(_ended, asyncio.create_task(scheduler.run()))
+        app = create_app(
+            web_settings(config),
+            offers,
+            dial(config),
+            own=own,
+            bookings=bookings if config.later.enabled else None,
+            metrics=metrics.text,
+        )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
@@ -176,6 +214,8 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
         icon=config.offer.icon,
+        gateway_number=config.gateway.number,
+        time_zone=time_zone(config),
     )
     return MailNetwork(next_hop, settings, _signing(config))
 

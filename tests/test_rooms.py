@@ -54,6 +54,8 @@ ROOMS = {
     "mailgate.waiting": Floor.SERVICE,
     "mailgate.spoken": Floor.SERVICE,
     "mailgate.failed_calls": Floor.SERVE,
+    "mailgate.offers.booking": Floor.SERVICE,
+    "mailgate.offers.scheduler": Floor.SERVICE,
     "mailgate.mail": Floor.SERVICE,
     "mailgate.books": Floor.SERVICE,
     "mailgate.gather": Floor.SERVICE,

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
 from mailgate.calls.model import Channel, Kind
+from mailgate.cli.account_hours import hours_options, with_hours
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
 from mailgate.languages import LANGUAGES
@@ -24,6 +25,7 @@ Examples:
   mailgate account add ada@example.org --name "Ada Lovelace" --number "01 99 00 12 34"
   mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
   mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
+  mailgate account change ada@example.org --hours "Mon-Fri 9-12,13:30-18" --time-zone Europe/Paris
   mailgate account list
 """
 
@@ -99,6 +101,7 @@ def _find(d: Desk, address: str) -> Account:
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
 @click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
+@hours_options
 @click.pass_context
 def add(
     context: click.Context,
@@ -114,6 +117,9 @@ def add(
     mode: str,
     hide: str,
     language: str | None,
+    hours: str | None,
+    time_zone: str | None,
+    rings_first: bool | None,
 ) -> None:
     """Let ADDRESS offer calls."""
     with desk(context) as d:
@@ -137,6 +143,7 @@ def add(
             notices_by=NoticesBy(notices),
             created_at=time.time(),
         )
+        made = with_hours(made, hours, time_zone, rings_first)
         try:
             d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
         except sqlite3.IntegrityError as error:
@@ -175,6 +182,7 @@ def list_(context: click.Context) -> None:
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
 @click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")
 @click.option("--notices", type=click.Choice([n.value for n in NoticesBy]), help="How answers to offers come.")
+@hours_options
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
 @click.pass_context
 def change(
@@ -188,6 +196,9 @@ def change(
     sips: tuple[str, ...],
     extensions: tuple[str, ...],
     notices: str | None,
+    hours: str | None,
+    time_zone: str | None,
+    rings_first: bool | None,
     note: bool,
 ) -> None:
     """Change the account of ADDRESS; what is not named stays.
@@ -217,6 +228,7 @@ def change(
             notices_by=NoticesBy(notices) if notices else seen.notices_by,
             destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
         )
+        changed = with_hours(changed, hours, time_zone, rings_first)
         try:
             d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
         except sqlite3.IntegrityError as error:

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
+from mailgate.config.later import Later
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
 from mailgate.config.pages import Web
 from mailgate.config.trunks import TrunkTable
@@ -41,6 +42,7 @@ class Config(Section):
     dialling: Dialling = Dialling()
     call: Call = Call()
     failed_calls: FailedCalls = FailedCalls()
+    later: Later = Later()
     notices: Notices = Notices()
     log: Log = Log()
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from mailgate.accounts.model import NoticesBy
 from mailgate.errors import MailgateError
+from mailgate.offers import slot_notices
 from mailgate.offers.answer import Declined, News, Notify, NotMe, Reason, Replied, clean
 from mailgate.offers.events import Effect, Event, name_of
 from mailgate.offers.notice import Kind, Notice
@@ -174,6 +175,10 @@ def _never_again(rows: Rows, sealer: Sealer, offer: Offer, now: float) -> None:
 def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: float) -> None:
     terms = offer.terms
     account = accounts.by_id(rows, sealer, terms.account_id)
+    if told.slot is not None:
+        for notice in slot_notices.notices(offer, account, told, told.slot, now):
+            outbox.put(rows, sealer, notice)
+        return
     if account is None:
         return  # it was removed: nobody is there to be told
     spoken = account.notices_by is NoticesBy.TELEPHONE and told.news is not News.MISSED

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 from mailgate.accounts.model import Account
 from mailgate.offers.answer import Redirected
+from mailgate.offers.events import Cancelled
+from mailgate.offers.hours import parse
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers, UnknownOffer
@@ -187,6 +189,23 @@ class Own:
             raise UnknownOffer("the account has no such destination")
         event = Redirected(destination_name=to.display_name, destination=to.channels)
         await self._offers.apply(offer_id, event)
+
+    async def cancel(self, account: Account, offer_id: str) -> None:
+        """Give up the time at which a call was booked; the offer stays. Raises as `revoke`."""
+        self._owned(account, offer_id)
+        await self._offers.apply(offer_id, Cancelled())
+
+    async def set_hours(self, account: Account, *, hours: str, time_zone: str, rings_first: bool) -> None:
+        """When calls may be booked; empty: the gateway's usual hours. Raises BadHours."""
+        written = hours.strip()
+        if written or time_zone:
+            parse(written or "Mon 9-10", time_zone)  # a zone alone is judged with any hours
+        await self._store.transact(
+            lambda rows: accounts.set_hours(
+                rows, account.account_id, hours=written, time_zone=time_zone, rings_first=rings_first
+            )
+        )
+        log.info("hours changed", extra={"account": account.account_id})
 
     async def set_do_not_disturb(self, account: Account, on: bool) -> None:
         await self._store.transact(lambda rows: accounts.set_do_not_disturb(rows, account.account_id, on))

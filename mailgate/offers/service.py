@@ -21,8 +21,9 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 
 from mailgate.calls.dialling import check_pair
+from mailgate.calls.mirror import mirrored
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
-from mailgate.calls.trunks import HeldsBusy
+from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
@@ -38,9 +39,9 @@ from mailgate.offers.events import (
     Suppress,
     name_of,
 )
+from mailgate.offers.held import Held
 from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.known import KnownNumbers
-from mailgate.offers.held import Held
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
@@ -237,6 +238,8 @@ class Offers:
         if offer is None:
             log.warning("call event of an unknown attempt", extra={"attempt": event.attempt_id})
             return
+        if offer.attempt and offer.attempt.destination_first:
+            event = mirrored(event)
         try:
             await self.apply(offer.offer_id, event)
         except IllegalTransition as error:
@@ -294,11 +297,17 @@ class Offers:
 
     # --- persist, then act ------------------------------------------------------------------------------------
 
-    async def apply(self, offer_id: str, event: Event) -> View:
-        """Step the offer by the event, commit, publish, begin the effects. Raises UnknownOffer, IllegalTransition."""
+    async def apply(
+        self, offer_id: str, event: Event, *, guard: Callable[[Rows, Offer], None] = lambda rows, offer: None
+    ) -> View:
+        """Step the offer by the event, commit, publish, begin the effects. Raises UnknownOffer, IllegalTransition.
+
+        `guard` looks at the offer and at others in the same transaction, and may refuse by an exception of its own.
+        """
         while True:
             now = self._now()
-            done = await self._store.transact(partial(self._swap, offer_id=offer_id, event=event, now=now))
+            swap = partial(self._swap, offer_id=offer_id, event=event, now=now, guard=guard)
+            done = await self._store.transact(swap)
             if done is not None:
                 break
         offer, effects = done
@@ -318,10 +327,13 @@ class Offers:
             await self._begin(offer, effect)
         return shown
 
-    def _swap(self, rows: Rows, *, offer_id: str, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]] | None:
+    def _swap(
+        self, rows: Rows, *, offer_id: str, event: Event, now: float, guard: Callable[[Rows, Offer], None]
+    ) -> tuple[Offer, tuple[Effect, ...]] | None:
         seen = rows_of.by_id(rows, self._sealer, offer_id)
         if seen is None:
             raise UnknownOffer(f"there is no offer {offer_id}")
+        guard(rows, seen)
         changed, effects = step(seen, event, now)
         name = name_of(event).value
         if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):

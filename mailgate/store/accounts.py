@@ -14,12 +14,14 @@ from mailgate.store.seal import Sealer
 def insert(rows: Rows, sealer: Sealer, account: Account) -> None:
     """Raises sqlite3.IntegrityError where an address belongs to an account already."""
     rows.run("insert_account", **_columns(sealer, account), created_at=account.created_at)
+    _put_hours(rows, account)
     _insert_parts(rows, sealer, account)
 
 
 def replace(rows: Rows, sealer: Sealer, account: Account) -> None:
     """Write the account anew; its identity and creation time stay."""
     rows.run("update_account", **_columns(sealer, account))
+    _put_hours(rows, account)
     rows.run("delete_destinations", account_id=account.account_id)
     rows.run("delete_addresses", account_id=account.account_id)
     rows.run("delete_extensions", account_id=account.account_id)
@@ -73,6 +75,11 @@ def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
 
 def do_not_disturb(rows: Rows, account_id: str) -> bool:
     return rows.one("do_not_disturb", account_id=account_id) is not None
+
+
+def set_hours(rows: Rows, account_id: str, *, hours: str, time_zone: str, rings_first: bool) -> None:
+    """When calls with the account may be booked, and whether its destination is rung first."""
+    rows.run("set_hours", account_id=account_id, hours=hours, time_zone=time_zone, rings_first=int(rings_first))
 
 
 def everyone(rows: Rows, sealer: Sealer) -> list[Account]:
@@ -136,6 +143,12 @@ def claim_note(rows: Rows, due: NoteDue) -> bool:
 def put_note(rows: Rows, account_id: str, after: float) -> None:
     """Ask for a note on the first offer after that time."""
     rows.run("put_note", account_id=account_id, after=after)
+
+
+def _put_hours(rows: Rows, account: Account) -> None:
+    set_hours(
+        rows, account.account_id, hours=account.hours, time_zone=account.time_zone, rings_first=account.rings_first
+    )
 
 
 def _opened(sealer: Sealer, account_id: str, address: str, sealed: bytes | None) -> Channel | None:
@@ -205,5 +218,8 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         do_not_disturb=bool(row["do_not_disturb"]),
         extensions=tuple(e["extension"] for e in rows.all("extensions_of", account_id=account_id)),
         notices_by=NoticesBy(row["notices_by"]),
+        hours=row["hours"],
+        time_zone=row["time_zone"],
+        rings_first=bool(row["rings_first"]),
         created_at=row["created_at"],
     )

@@ -10,6 +10,7 @@ from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
+from mailgate.store import slots
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
 
@@ -62,6 +63,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
         attempts_left=changed.attempts_left,
         attempt_id=attempt.attempt_id if attempt else None,
         replies=changed.replies,
+        has_slot=int(changed.slot is not None),
     )
     if done != 1:
         return False
@@ -72,6 +74,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
             destination_name=changed.terms.destination_name,
             destination=_sealed_destination(sealer, changed),
         )
+    slots.follow(rows, sealer, seen, changed)
     if attempt is not None and attempt != seen.attempt:
         _put_attempt(rows, sealer, seen.offer_id, attempt)
     rows.run(
@@ -236,6 +239,7 @@ def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) ->
         outcome=attempt.outcome.value if attempt.outcome else None,
         cause=attempt.cause,
         bridged_s=attempt.bridged_s,
+        destination_first=int(attempt.destination_first),
     )
 
 
@@ -271,6 +275,7 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
         replies=row["replies"],
+        slot=slots.of(rows, sealer, row["offer_id"]) if row["has_slot"] else None,
     )
 
 
@@ -292,4 +297,5 @@ def _attempt(sealer: Sealer, row: Row) -> Attempt:
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         cause=row["cause"] or 0,
         bridged_s=row["bridged_s"] or 0.0,
+        destination_first=bool(row["destination_first"]),
     )

@@ -91,7 +91,7 @@ VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :ver
 -- Compare and set: no row is changed where another step came first.
 UPDATE offers
 SET state = :state, version = :version, closing = :closing, uses_left = :uses_left,
-    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies
+    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies, has_slot = :has_slot
 WHERE offer_id = :offer_id AND version = :seen_version;
 
 -- name: delete_untouched_offer
@@ -110,7 +110,7 @@ SELECT offers.* FROM offers JOIN attempts USING (offer_id) WHERE attempts.attemp
 SELECT * FROM offers WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at;
 
 -- name: offers_overdue
-SELECT * FROM offers WHERE state IN ('open', 'declined') AND expires_at <= :now ORDER BY expires_at LIMIT :most;
+SELECT * FROM offers WHERE state IN ('open', 'declined', 'booked', 'missed') AND expires_at <= :now ORDER BY expires_at LIMIT :most;
 
 -- name: recent_offers
 SELECT * FROM offers
@@ -119,9 +119,9 @@ ORDER BY created_at DESC LIMIT :most;
 
 -- name: put_attempt
 INSERT INTO attempts (attempt_id, offer_id, ordinal, leg1, held, started_at, answered_at, bridged_at, ended_at, outcome,
-                      cause, bridged_s)
+                      cause, bridged_s, destination_first)
 VALUES (:attempt_id, :offer_id, :ordinal, :leg1, :held, :started_at, :answered_at, :bridged_at, :ended_at, :outcome,
-        :cause, :bridged_s)
+        :cause, :bridged_s, :destination_first)
 ON CONFLICT (attempt_id) DO UPDATE
 SET answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
     outcome = excluded.outcome, cause = excluded.cause, bridged_s = excluded.bridged_s;
@@ -258,6 +258,38 @@ WHERE digest = :digest AND state NOT IN (SELECT value FROM json_each(:ended));
 
 -- name: pin_of_offer
 SELECT key_id, generation FROM pins WHERE offer_id = :offer_id;
+
+-- name: put_slot
+-- `waits`: it is booked, and its time has not come.
+INSERT INTO slots (offer_id, waits, start, minutes, zone, leg1, destination_first, mail, sequence, attempt_id, missed)
+VALUES (:offer_id, :waits, :start, :minutes, :zone, :leg1, :destination_first, :mail, :sequence, :attempt_id, :missed)
+ON CONFLICT (offer_id) DO UPDATE
+SET waits = excluded.waits, start = excluded.start, minutes = excluded.minutes, zone = excluded.zone,
+    leg1 = excluded.leg1, destination_first = excluded.destination_first, mail = excluded.mail,
+    sequence = excluded.sequence, attempt_id = excluded.attempt_id, missed = excluded.missed;
+
+-- name: delete_slot
+DELETE FROM slots WHERE offer_id = :offer_id;
+
+-- name: slot_of
+SELECT * FROM slots WHERE offer_id = :offer_id;
+
+-- name: slots_due
+SELECT offer_id, start FROM slots WHERE waits = 1 AND start <= :now ORDER BY start, sequence LIMIT :most;
+
+-- name: slots_between
+-- What is promised, and what is being rung: a call holds its line and its destination for as long as its slot lasts.
+SELECT start, minutes, count(*) AS every,
+       sum(account_id = :account_id AND destination_name = :destination_name) AS own
+FROM slots JOIN offers USING (offer_id)
+WHERE start > :after AND start < :before AND missed IS NULL AND offer_id <> :offer_id
+GROUP BY start, minutes;
+
+-- name: count_in_states
+SELECT count(*) AS offers FROM offers WHERE state IN (SELECT value FROM json_each(:states));
+
+-- name: set_hours
+UPDATE accounts SET hours = :hours, time_zone = :time_zone, rings_first = :rings_first WHERE account_id = :account_id;
 
 -- name: account_by_extension
 SELECT accounts.* FROM accounts JOIN extensions USING (account_id) WHERE extension = :extension;

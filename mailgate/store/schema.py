@@ -227,6 +227,37 @@ def sender_notes(db: Database) -> None:
 
 
 @MIGRATIONS()
+def slots(db: Database) -> None:
+    """Times at which offerees have asked to be called, and when offerors may be."""
+    db.table("slots").create(
+        {
+            "offer_id": str,
+            "waits": int,
+            "start": float,
+            "minutes": int,
+            "zone": str,
+            "leg1": bytes,
+            "destination_first": int,
+            "mail": int,
+            "sequence": int,
+            "attempt_id": str,
+            "missed": str,
+        },
+        pk="offer_id",
+        not_null={"waits", "start", "minutes", "zone", "leg1", "destination_first", "mail", "sequence", "attempt_id"},
+        foreign_keys=[("offer_id", "offers", "offer_id")],
+        strict=True,
+    )
+    db.table("slots").create_index(["waits", "start"])
+    db.table("slots").create_index(["start"])
+    db.table("offers").add_column("has_slot", int, not_null_default=0)
+    db.table("attempts").add_column("destination_first", int, not_null_default=0)
+    db.table("accounts").add_column("hours", str, not_null_default="")
+    db.table("accounts").add_column("time_zone", str, not_null_default="")
+    db.table("accounts").add_column("rings_first", int, not_null_default=0)
+
+
+@MIGRATIONS()
 def missed_calls(db: Database) -> None:
     """Ordinary calls that failed (the caller as a keyed digest), who can be called, and callers who wait."""
     db.table("extensions").create(

@@ -15,8 +15,8 @@ from e2e_callers import busy, calls, hears, holds, link_in_mail, office
 from e2e_hidden import faces, shows
 from e2e_world import Visitor, invited
 from lab.phone import Answer
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World, off_loop
-from test_e2e_answers import nonce_of, says
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
+from test_e2e_answers import nonce_of
 
 from mailgate.calls import announcements
 from mailgate.calls.speech import Speech, SpeechSettings
