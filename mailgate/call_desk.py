@@ -29,7 +29,7 @@ class CallDesk:
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        held = attempt.held
+        held = attempt.held  # who waits on the line has nothing to be asked, and is not called
         (first, calling, second), leg2 = await asyncio.gather(
             self._speech(offer, attempt.leg1, held=held is not None),
             self._held_or_way(held, terms.destination),
@@ -42,7 +42,7 @@ class CallDesk:
 
     async def _speech(self, offer: Offer, leg1: Channel | None, *, held: bool = False) -> tuple[str, str, str]:
         """What the offeree hears before and while the destination is called, and what the destination hears; who is
-        held on the line is not called, and has nothing to be asked."""
+        `held` on the line is not called."""
         terms = offer.terms
         first, calling, second = await asyncio.gather(
             # who has called in is not asked for a key, so there is nothing to say to them

@@ -213,9 +213,9 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
-        icon=config.offer.icon,
         gateway_number=config.gateway.number,
         time_zone=time_zone(config),
+        icon=config.offer.icon,
     )
     return MailNetwork(next_hop, settings, _signing(config))
 

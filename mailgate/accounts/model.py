@@ -48,9 +48,9 @@ class Account:
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
     and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
-    A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
     `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
     with `rings_first` such a call rings the destination before the offeree.
+    A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
     """
 
     account_id: str
@@ -62,11 +62,11 @@ class Account:
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
     do_not_disturb: bool = False
-    extensions: tuple[str, ...] = ()
-    notices_by: NoticesBy = NoticesBy.MAIL
     hours: str = ""
     time_zone: str = ""
     rings_first: bool = False
+    extensions: tuple[str, ...] = ()
+    notices_by: NoticesBy = NoticesBy.MAIL
     created_at: float = 0.0
 
     @property

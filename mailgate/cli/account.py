@@ -24,8 +24,8 @@ EPILOG = """\b
 Examples:
   mailgate account add ada@example.org --name "Ada Lovelace" --number "01 99 00 12 34"
   mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
-  mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
   mailgate account change ada@example.org --hours "Mon-Fri 9-12,13:30-18" --time-zone Europe/Paris
+  mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
   mailgate account list
 """
 
@@ -180,9 +180,9 @@ def list_(context: click.Context) -> None:
 @click.option("--language", type=click.Choice(LANGUAGES))
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@hours_options
 @click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")
 @click.option("--notices", type=click.Choice([n.value for n in NoticesBy]), help="How answers to offers come.")
-@hours_options
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
 @click.pass_context
 def change(
@@ -194,11 +194,11 @@ def change(
     language: str | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
-    extensions: tuple[str, ...],
-    notices: str | None,
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
+    extensions: tuple[str, ...],
+    notices: str | None,
     note: bool,
 ) -> None:
     """Change the account of ADDRESS; what is not named stays.

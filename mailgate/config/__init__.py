@@ -41,8 +41,8 @@ class Config(Section):
     trunk: tuple[TrunkTable, ...] = ()
     dialling: Dialling = Dialling()
     call: Call = Call()
-    failed_calls: FailedCalls = FailedCalls()
     later: Later = Later()
+    failed_calls: FailedCalls = FailedCalls()
     notices: Notices = Notices()
     log: Log = Log()
 

@@ -43,9 +43,9 @@ class MailSettings:
     from_address: str
     organisation: str
     public_url: str
-    icon: IconKind = "inline"
     gateway_number: str = ""
     time_zone: str = "UTC"
+    icon: IconKind = "inline"
 
 
 def words() -> dict[str, Mapping[str, str]]:
@@ -75,6 +75,7 @@ def compose(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapp
     message.set_content("\n\n".join(_paragraphs(notice, says, values)) + "\n", cte="quoted-printable")
     if invitation and invitation.file:
         invite.attach(message, invitation)
+        message.set_boundary(f"=_{notice.notice_id}")  # sent again it is the same message, octet for octet
     return message.as_bytes()
 
 

@@ -165,8 +165,8 @@ def _begin(
     leg1: Channel,
     now: float,
     *,
-    destination_first: bool = False,
     held: Channel | None = None,
+    destination_first: bool = False,
 ) -> tuple[Offer, tuple[Effect, ...]]:
     attempt = Attempt(
         attempt_id=attempt_id,

@@ -19,9 +19,8 @@ class View:
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
     `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
-    the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a
-    missed one why it came to nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the
-    telephone just now.
+    the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a missed one why it came to
+    nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the telephone just now.
     """
 
     offer_id: str

@@ -216,10 +216,10 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         hide=Hide(row["hide"]),
         language=row["language"],
         do_not_disturb=bool(row["do_not_disturb"]),
-        extensions=tuple(e["extension"] for e in rows.all("extensions_of", account_id=account_id)),
-        notices_by=NoticesBy(row["notices_by"]),
         hours=row["hours"],
         time_zone=row["time_zone"],
         rings_first=bool(row["rings_first"]),
+        extensions=tuple(e["extension"] for e in rows.all("extensions_of", account_id=account_id)),
+        notices_by=NoticesBy(row["notices_by"]),
         created_at=row["created_at"],
     )

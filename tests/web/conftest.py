@@ -33,7 +33,9 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
     """Makes gateways: `await make_gateway(rules=Rules(…), allow_sip=True, …)`."""
     made: list[Gateway] = []
 
-    async def make(*, rules: Rules | None = None, slots: SlotRules | None = None, **settings: object) -> Gateway:
+    async def make(
+        *, rules: Rules | None = None, slots: SlotRules | None = None, later: bool = True, **settings: object
+    ) -> Gateway:
         path = tmp_path / f"store{len(made)}.db"
         database.create(path)
         store, sealer, calls, clock = database.Store(path), Sealer(ring(b"s")), Recorder(), Clock()
@@ -69,7 +71,7 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
         bookings = Bookings(
             offers, store=store, sealer=sealer, rules=slots or slot_rules(), own_number=GATEWAY, now=clock
         )
-        app = create_app(web, offers, dial, own=own, bookings=bookings, now=clock)
+        app = create_app(web, offers, dial, own=own, bookings=bookings if later else None, now=clock)
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
