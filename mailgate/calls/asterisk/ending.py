@@ -26,7 +26,8 @@ class Ending:
     is_over: Callable[[], bool]
 
     async def end(self, attempt_id: str, mark: str, may_come: Callable[[], bool]) -> bool:
-        """Hang up; `mark` tells the record why (see MG_REVOKED in the dialplan). False where there is nothing (left) of the attempt. `may_come`: its channel may still be made."""
+        """Hang up; False where there is nothing (left) of the attempt. `mark` tells the record why (MG_REVOKED in the
+        dialplan). `may_come`: its channel may still be made."""
         leg1 = attempt_id  # AMI takes a channel's Uniqueid for its name
         while not self.is_over():
             if await self._mark(leg1, mark):

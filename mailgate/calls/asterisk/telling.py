@@ -1,7 +1,7 @@
 """Calls that only tell something, over the same link as everything else: see mailgate.calls.telling.
 
-Asterisk records the call as it makes the channel, so that whoever asks later knows that it rang. One whose channel could
-not be made at all rang nowhere, and is told as failed.
+Asterisk records the call as it makes the channel, so that whoever asks later knows that it rang. One whose channel
+could not be made at all rang nowhere, and is told as failed.
 """
 
 from __future__ import annotations
