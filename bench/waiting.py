@@ -1,4 +1,4 @@
-"""Failed calls and who waits: how long it takes until the message leaves, the two are connected, the first word is said.
+"""Failed calls and who waits: how long until the message leaves, the two are connected, the first word is said.
 
     python bench/waiting.py             20 of each
     python bench/waiting.py --count 5

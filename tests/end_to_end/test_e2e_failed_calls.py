@@ -190,7 +190,7 @@ async def test_ten_calls_are_one_offer(world: World, http: Visitor) -> None:
     assert "A caller" in page.text and not shows(page.text, GUEST)
     with contextlib.closing(sqlite3.connect(world.gateway.folder / "mailgate.db")) as store:
         latest = "SELECT offer_id FROM missed_calls ORDER BY at DESC LIMIT 1"
-        [(counted,)] = store.execute(f"SELECT count(*) FROM missed_calls WHERE offer_id = ({latest})")  # noqa: S608
+        [(counted,)] = store.execute(f"SELECT count(*) FROM missed_calls WHERE offer_id = ({latest})")
     assert counted == 10
     assert not shows(world.gateway.log, GUEST)
 
