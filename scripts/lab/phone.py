@@ -317,6 +317,14 @@ class Phone(asyncio.DatagramProtocol):
         call.task.add_done_callback(lambda t: t.cancelled() or t.exception())
         return call
 
+    def cancel(self, call: Call) -> None:
+        """Give a call up that rings (RFC 3261, 9.1): the same branch as its INVITE."""
+        invite = next(m for _, way, m in self.wire if way == "out" and call.call_id in m and m.startswith("INVITE"))
+        via = headers_of(invite)["via"][0]
+        lines = [f"CANCEL {call.target} SIP/2.0", f"Via: {via}", "Max-Forwards: 70", f"From: {call.local}"]
+        lines += [f"To: {call.remote}", f"Call-ID: {call.call_id}", "CSeq: 1 CANCEL", "Content-Length: 0"]
+        self._put("\r\n".join(lines) + "\r\n\r\n", call.peer)
+
     async def _place(self, call: Call) -> None:
         call.rtp = await Rtp.open(call.rtp.hertz, self.host)
         dialogue = (call.call_id, call.local, call.remote)

@@ -175,9 +175,9 @@ class Asterisk:
         if order.leg1.kind in COMES_IN:
             self._spawn(self._see_in(order.attempt_id))
 
-    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
-        """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
-        Raises OutcomeUnknown."""
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True, left: bool = False) -> bool:
+        """End an attempt, on the offeror's wish, or (not `revoked`) because leg 1 is gone, or because the caller has
+        `left` whom it should join; False where it is not up. Raises OutcomeUnknown."""
         check_attempt(attempt_id)
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
@@ -185,7 +185,9 @@ class Asterisk:
         ending = Ending(self.act, self.ask, lambda: self._told.get(attempt_id) == ENDED)
         # Asterisk takes an Originate before it makes the channel.
         may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
-        return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
+        return await ending.end(
+            attempt_id, "left" if left else "1" if revoked else "", lambda: self._clock() < may_come_until
+        )
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
