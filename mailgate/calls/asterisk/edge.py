@@ -24,7 +24,7 @@ from mailgate.calls.action import (
     admit_action,
     answer_action,
     check_attempt,
-    originate_action,
+    order_action,
     ways,
 )
 from mailgate.calls.asterisk import records
@@ -32,12 +32,12 @@ from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
 from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
-from mailgate.calls.asterisk.seats import Lines, Seats
+from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
 from mailgate.calls.trunks import lines_for
-from mailgate.errors import CallFailed, OutcomeUnknown
+from mailgate.errors import CallFailed, MailgateError, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Asterisk:
     async def _begin(self, order: CallOrder) -> None:
         try:
             lines = await self._seats.take(order)
-            action = self._action(order, lines)
+            action = order_action(order, self._settings, self._clock(), *lines)
         except ValueError as error:
             raise CallFailed(str(error)) from error
         except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
@@ -140,17 +140,6 @@ class Asterisk:
             self._expected.add(order)
             return
         await self._send(order, action)
-
-    def _action(self, order: CallOrder, lines: Lines) -> dict[str, str | list[str]]:
-        """What Asterisk is told; raises ValueError."""
-        now = self._clock()
-        match order.leg1.kind:
-            case Kind.BROWSER:
-                return admit_action(order, "tried", self._settings, now, lines[1])  # its fault is known now
-            case Kind.DIAL_IN:
-                return admit_action(order, order.leg1.address, self._settings, now, lines[1])
-            case _:
-                return originate_action(order, self._settings, now, *lines)
 
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
@@ -280,7 +269,8 @@ class Asterisk:
             await asyncio.wait({link.lost}, timeout=self._settings.ping_interval_s)
             if link.lost.done():
                 break
-            with contextlib.suppress(LinkLost, OutcomeUnknown):
+            # LinkLost, OutcomeUnknown, and what an Asterisk that is stopping answers
+            with contextlib.suppress(MailgateError):
                 before, self.trouble = self.trouble, await fault(link)
                 if self.trouble not in ("", before):
                     log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})

@@ -59,8 +59,7 @@ class Ending:
 
     async def _mark(self, leg1: str, revoked: bool) -> bool:
         """Tell the record why the channel is going to be hung up; False where there is no such channel."""
-        value = "1" if revoked else ""
-        mark: Action = {"Action": "Setvar", "Channel": leg1, "Variable": "MG_REVOKED", "Value": value}
+        mark: Action = {"Action": "Setvar", "Channel": leg1, "Variable": "MG_REVOKED", "Value": str(int(revoked))}
         return (await self.act(mark)).get("response") == "Success"
 
     async def _leg_1_of(self, attempt_id: str) -> str:
