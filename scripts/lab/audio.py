@@ -63,6 +63,7 @@ class Rtp(asyncio.DatagramProtocol):
         self.port = 0
         self.heard = bytearray()
         self.packets = 0
+        self.sources: set[str] = set()  # the addresses that audio came from
         self.first_at: float | None = None
         self.keys_heard = ""
         self._last_event = b""
@@ -91,6 +92,7 @@ class Rtp(asyncio.DatagramProtocol):
         elif payload_type == 0:
             self.first_at = self.first_at or time.monotonic()
             self.packets += 1
+            self.sources.add(addr[0])
             self.heard += data[12:]
             if len(self.heard) > 80_000:
                 del self.heard[:40_000]

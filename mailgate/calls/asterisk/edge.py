@@ -271,12 +271,14 @@ class Asterisk:
                 break
             # LinkLost, OutcomeUnknown, and what an Asterisk that is stopping answers
             with contextlib.suppress(MailgateError):
-                before, self.trouble = self.trouble, await fault(link)
-                if self.trouble not in ("", before):
-                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})
-                await self._look_after()
-                if before and not self.trouble:
+                before, now = self.trouble, await fault(link)
+                if before and not now:
                     link.close()
+                    break
+                self.trouble = now
+                if now not in ("", before):
+                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": now})
+                await self._look_after()
 
     async def _look_after(self) -> None:
         """Attempts that have gone quiet: an end that was not told (a module of Asterisk's is gone) is found out."""
