@@ -64,6 +64,7 @@ class Rtp(asyncio.DatagramProtocol):
         self.heard = bytearray()
         self.kept = 80_000  # octets of `heard`, beyond which the older half goes
         self.packets = 0
+        self.sources: set[str] = set()  # the addresses that audio came from
         self.first_at: float | None = None
         self.keys_heard = ""
         self._last_event = b""
@@ -92,6 +93,7 @@ class Rtp(asyncio.DatagramProtocol):
         elif payload_type == 0:
             self.first_at = self.first_at or time.monotonic()
             self.packets += 1
+            self.sources.add(addr[0])
             self.heard += data[12:]
             if len(self.heard) > self.kept:
                 del self.heard[: self.kept // 2]
