@@ -55,7 +55,7 @@ _DIALS = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"&#(?:0*(\d{2,7})|[xX]0*([0-9a-fA-F]{2,6}));")
-_HREF = re.compile(r"""\shref\s{0,9}=\s{0,9}(["']?)\Z""", re.IGNORECASE)
+_HREF = re.compile(r"""(?:\r\n|\s)href\s{0,9}=\s{0,9}(["']?)\Z""", re.IGNORECASE)
 _VALUE_END = {'"': re.compile('[^"<>]*"'), "'": re.compile("[^'<>]*'"), "": re.compile(r"[^\s<>\"']*(?=[\s>])")}
 _TAG = re.compile(r"<[^<>]*+>")
 
@@ -295,7 +295,8 @@ def _without_target(text: str, start: int, end: int) -> Change:
     if attribute is not None:
         close = _VALUE_END[attribute[1]].match(text, end, end + 300)
         if close is not None:
-            return attribute.start(), close.end(), " "
+            at = attribute.start()
+            return at, close.end(), "\r\n" if text.startswith("\r\n", at) else " "
     return start, end, "#"
 
 
