@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mailgate.config import Dkim
+from mailgate.config.mail import Dkim
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
 from smtp_hooks import dkim_keys, dkim_rota

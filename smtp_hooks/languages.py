@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from smtp_hooks.mime import Site
+
 HEAD = 640
 WORDS = 100
 _LEAST = 2.0  # small words, counted by how much they tell; fewer are chance
@@ -113,6 +115,16 @@ def of_text(text: str) -> str:
 def of_html(page: str) -> str:
     """The same for HTML, of which the tags are left out."""
     return of_text(_TAGS.sub(" ", page[: 6 * HEAD]).lstrip())
+
+
+def of_site(site: Site) -> str:
+    """That of the sender's own words in a message: what stands above the block's place, or all, where it is the top."""
+    for insertion, read in ((site.plain, of_text), (site.html, of_html)):
+        if insertion is not None:
+            found = read(insertion.body.text[: insertion.at] if insertion.at > 20 else insertion.body.text)
+            if found:
+                return found
+    return ""
 
 
 def _of_script(head: str) -> str | None:

@@ -157,12 +157,14 @@ class Redactor:
     """Finds the given numbers (E.164: `+33199001234`) and puts `replacement` in their place.
 
     `replacement` is plain text of at most 60 characters; it is escaped where HTML or a header field needs that.
-    Raises ValueError for what is no E.164 number. Immutable once made; safe to share between messages.
+    `cards`: the numbers are to go out of attached vCards too. Raises ValueError for what is no E.164 number. Immutable
+    once made; safe to share between messages.
     """
 
-    __slots__ = ("_ascii_replacement", "_html_replacement", "_known", "_replacement")
+    __slots__ = ("_ascii_replacement", "_html_replacement", "_known", "_replacement", "cards")
 
-    def __init__(self, numbers: Sequence[str], replacement: str) -> None:
+    def __init__(self, numbers: Sequence[str], replacement: str, *, cards: bool = False) -> None:
+        self.cards = cards
         self._replacement = " ".join(replacement.split())[:60]
         self._html_replacement = html.escape(self._replacement).encode("ascii", "xmlcharrefreplace").decode("ascii")
         folded = unicodedata.normalize("NFKD", self._replacement)

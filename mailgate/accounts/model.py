@@ -40,7 +40,9 @@ class Account:
     """An offeror's contract with the service. `destinations[0]` is the default one.
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
-    and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
+    and whatever else the account wants hidden; `cards`: out of attached vCards too. `finds_language`: the language is
+    that of each message, `language` where it does not tell. While `do_not_disturb` is on, offers wait: nobody is put
+    through.
     """
 
     account_id: str
@@ -51,6 +53,8 @@ class Account:
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
+    finds_language: bool = False
+    cards: bool = False
     do_not_disturb: bool = False
     created_at: float = 0.0
 

@@ -26,6 +26,10 @@ Examples:
 """
 
 
+AUTO = "auto"
+SPOKEN = (*LANGUAGES, AUTO)
+
+
 class NoAccount(MailgateError):
     """No account writes from that address."""
 
@@ -59,6 +63,11 @@ def _destination(text: str, region: str) -> Destination:
     return Destination(name=name, display_name=shown, channels=channels)
 
 
+def _one(language: str | None) -> str | None:
+    """The language itself, where one was named."""
+    return None if language == AUTO else language
+
+
 def _find(d: Desk, address: str) -> Account:
     found = d.store.read(lambda rows: accounts.by_address(rows, d.sealer, address))
     if found is None:
@@ -78,7 +87,8 @@ def _find(d: Desk, address: str) -> Account:
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
-@click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own. Otherwise that of the gateway.")
+@click.option("--cards/--no-cards", help="Take the numbers out of attached vCards too.")
 @click.pass_context
 def add(
     context: click.Context,
@@ -92,6 +102,7 @@ def add(
     mode: str,
     hide: str,
     language: str | None,
+    cards: bool,
 ) -> None:
     """Let ADDRESS offer calls."""
     with desk(context) as d:
@@ -110,7 +121,9 @@ def add(
             extra_numbers=tuple(parse_number(n, region).address for n in hidden),
             mode=Mode(mode),
             hide=Hide(hide),
-            language=language or d.config.gateway.language,
+            language=_one(language) or d.config.gateway.language,
+            finds_language=language == AUTO,
+            cards=cards,
             created_at=time.time(),
         )
         try:
@@ -134,9 +147,8 @@ def list_(context: click.Context) -> None:
     table = Table("Address", "Name", "Mode", "Hide", "Language", "Leads to")
     for each in found:
         leads = ", ".join(masked(c) for c in each.destinations[0].channels)
-        table.add_row(
-            "\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, each.language, leads
-        )
+        language = f"{AUTO} ({each.language})" if each.finds_language else each.language
+        table.add_row("\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, language, leads)
     console.print(table if found else "There is no account yet; `mailgate account add` makes one.")
 
 
@@ -145,7 +157,8 @@ def list_(context: click.Context) -> None:
 @click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]))
 @click.option("--hide", type=click.Choice([h.value for h in Hide]))
-@click.option("--language", type=click.Choice(LANGUAGES))
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own.")
+@click.option("--cards/--no-cards", default=None, help="Take the numbers out of attached vCards too.")
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
@@ -157,6 +170,7 @@ def change(
     mode: str | None,
     hide: str | None,
     language: str | None,
+    cards: bool | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
     note: bool,
@@ -182,7 +196,9 @@ def change(
             display_name=name or seen.display_name,
             mode=Mode(mode) if mode else seen.mode,
             hide=Hide(hide) if hide else seen.hide,
-            language=language or seen.language,
+            language=_one(language) or seen.language,
+            finds_language=seen.finds_language if language is None else language == AUTO,
+            cards=seen.cards if cards is None else cards,
             destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
         )
         d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))

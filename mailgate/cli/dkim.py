@@ -15,7 +15,7 @@ from rich.table import Table
 from mailgate import config as configuration
 from mailgate import dkim_files
 from mailgate.cli.common import console, find_config
-from mailgate.config import Dkim
+from mailgate.config.mail import Dkim
 from mailgate.errors import MailgateError
 from mailgate.keyfiles import read_secret, write_secret
 from smtp_hooks import dkim_keys, dkim_rota

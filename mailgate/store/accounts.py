@@ -127,6 +127,8 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "finds_language": int(account.finds_language),
+        "cards": int(account.cards),
         "do_not_disturb": int(account.do_not_disturb),
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
@@ -170,6 +172,8 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         mode=Mode(row["mode"]),
         hide=Hide(row["hide"]),
         language=row["language"],
+        finds_language=bool(row["finds_language"]),
+        cards=bool(row["cards"]),
         do_not_disturb=bool(row["do_not_disturb"]),
         created_at=row["created_at"],
     )

@@ -1,13 +1,16 @@
 -- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
 
 -- name: insert_account
-INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, created_at)
-VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :created_at);
+INSERT INTO accounts
+    (account_id, display_name, mode, hide, language, finds_language, cards, extra_numbers, do_not_disturb, created_at)
+VALUES
+    (:account_id, :display_name, :mode, :hide, :language, :finds_language, :cards, :extra_numbers, :do_not_disturb,
+     :created_at);
 
 -- name: update_account
 UPDATE accounts
 SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
-    do_not_disturb = :do_not_disturb
+    do_not_disturb = :do_not_disturb, finds_language = :finds_language, cards = :cards
 WHERE account_id = :account_id;
 
 -- name: insert_address

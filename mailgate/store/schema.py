@@ -224,3 +224,10 @@ def pins(db: Database) -> None:
 def sender_notes(db: Database) -> None:
     """When a sender is told that a message went out with an offer: see the query `notes_due`."""
     db.table("accounts").add_column("note_after", float, not_null_default=0.0)
+
+
+@MIGRATIONS()
+def found_languages_and_cards(db: Database) -> None:
+    """The language is that of each message; numbers are taken out of attached vCards too."""
+    for column in ("finds_language", "cards"):
+        db.table("accounts").add_column(column, int, not_null_default=0)

@@ -32,6 +32,8 @@ def account_record(account: Account) -> Record:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "finds_language": account.finds_language,
+        "cards": account.cards,
         "created_at": account.created_at,
     }
 
