@@ -32,11 +32,20 @@ def decode(raw: bytes, encoding: str) -> bytes | None:
     if encoding == "quoted-printable":
         return _decode_qp(raw)
     if encoding == "base64":
-        try:
-            return binascii.a2b_base64(raw.translate(None, b"\r\n \t"), strict_mode=True)
-        except binascii.Error:
-            return None
+        return _decode_base64(raw.translate(None, b"\r\n \t"))
     return None
+
+
+def _decode_base64(digits: bytes) -> bytes | None:
+    """Without its padding, and with one digit too many at the end, all readers take it for the same content."""
+    try:
+        return binascii.a2b_base64(digits, strict_mode=True)
+    except binascii.Error:
+        whole = digits[: len(digits) - (len(digits) % 4 == 1)]
+    try:
+        return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True) if b"=" not in whole else None
+    except binascii.Error:
+        return None
 
 
 def _decode_qp(raw: bytes) -> bytes | None:
