@@ -389,3 +389,11 @@ def test_base64_without_padding_or_with_a_digit_too_many(digits: bytes, addition
     assert not isinstance(out, Unsuitable) and remove(out) == message
     content = base64.b64decode(out.message.split(b"\r\n\r\n", 1)[1], validate=False)
     assert content.startswith(b"Hello") and addition.text.split("\n")[0].encode() in content
+
+
+@pytest.mark.parametrize(
+    "words", [b"helloworld", b"these are words", b"four more word", b"SGVsbG8gV29ybGQhA more", b"//////w", b"AAAAAA"]
+)
+def test_words_that_nobody_encoded_are_not_decoded(words: bytes) -> None:
+    found = locate(b"From: a@example.org\r\nContent-Transfer-Encoding: base64\r\n\r\n" + words + b"\r\n")
+    assert found == Unsuitable(Reason.BAD_TRANSFER_ENCODING)
