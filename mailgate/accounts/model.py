@@ -23,6 +23,13 @@ class Hide(Enum):
     REQUIRED = "required"  # it is refused, naming the part
 
 
+class NoticesBy(Enum):
+    """How the account is told what was answered to its offers."""
+
+    MAIL = "mail"
+    TELEPHONE = "telephone"  # spoken, with mail where nobody picked up
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """Whom an offeree is put through to: the offeror, or another party that the offeror names.
@@ -43,6 +50,9 @@ class Account:
     and whatever else the account wants hidden; `cards`: out of attached vCards too. `finds_language`: the language is
     that of each message, `language` where it does not tell. While `do_not_disturb` is on, offers wait: nobody is put
     through.
+    `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
+    with `rings_first` such a call rings the destination before the offeree.
+    A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
     """
 
     account_id: str
@@ -56,6 +66,11 @@ class Account:
     finds_language: bool = False
     cards: bool = False
     do_not_disturb: bool = False
+    hours: str = ""
+    time_zone: str = ""
+    rings_first: bool = False
+    extensions: tuple[str, ...] = ()
+    notices_by: NoticesBy = NoticesBy.MAIL
     created_at: float = 0.0
 
     @property

@@ -3,6 +3,7 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
+    …    /a/{token}/later: a call at another time, see mailgate.web.later
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
@@ -33,6 +34,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
+from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
@@ -42,6 +44,7 @@ from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
 from mailgate.web.language import LanguageSwitch, asked
+from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
@@ -67,16 +70,18 @@ def create_app(
     dial: Dial,
     *,
     own: Own | None = None,
+    bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
+    """The application; without `own` there are no pages of the offeror's, without `bookings` nobody can choose a time.
+    `now` gives UNIX seconds, `metrics` the
     counters in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
-    pages = Pages(settings, nonces, now)
+    pages = Pages(settings, nonces, now, later=bookings is not None)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
     beside = AnswerPages(offers.answers, pages, nonces, accept.front())
 
@@ -126,7 +131,8 @@ def create_app(
             *beside.routes(),
             *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
             *LanguageSwitch(settings, pages.languages).routes(),
-            *(MyPages(settings, own, pages).routes() if own else ()),
+            *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
+            *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),

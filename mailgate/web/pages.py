@@ -19,8 +19,10 @@ from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mailgate import when
 from mailgate.languages import LANGUAGES
 from mailgate.offers.answer import Reason
+from mailgate.offers.hours import zone_of
 from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
 from mailgate.web.brand import files_of as brand_files
@@ -96,10 +98,17 @@ def answer_mark(view: View) -> str:
     return f"answer {view.replies}"
 
 
+def slot_mark(view: View) -> str:
+    """What the nonces of a slot's forms name: a time pressed twice is taken once."""
+    return f"slot {view.slot_sequence}"
+
+
 class Pages:
     """Renders with one set of templates, words and keys."""
 
-    def __init__(self, settings: WebSettings, nonces: Nonces, now: Callable[[], float]) -> None:
+    def __init__(self, settings: WebSettings, nonces: Nonces, now: Callable[[], float], *, later: bool = False) -> None:
+        """`later`: whether a time can be chosen (mailgate.web.later)."""
+        self._later = later
         self._settings = settings
         self._nonces = nonces
         self._now = now
@@ -162,7 +171,8 @@ class Pages:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
-        if form is None and story.phase == "offer" and story.may_decline and story.may_reply and not story.replied:
+        plain = story.phase == "offer" and not view.on_line and not story.replied
+        if form is None and plain and story.may_decline and story.may_reply:
             sheet = self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin), bool(view.tail))
             return sheet.fill(values)
         return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
@@ -216,6 +226,26 @@ class Pages:
         language = reader.texts.language
         return f"{format_date(when, 'medium', language)}, {format_time(when, 'short', self._zone, language)}"
 
+    def gateway(self) -> str:
+        """The gateway's own number, as people write it."""
+        return self._gateway
+
+    def form(self, reader: Reader, form: Form) -> dict[str, Any]:
+        """What a template is given for the fields of a telephone number."""
+        return {
+            "form": form,
+            "refusal": self._refusal(reader.texts.say, reader, form),
+            "countries": self._countries(reader.texts.language, form.region),
+            "countries_shown": len(self.regions) > 1,
+            "example": self._examples.get(form.region, ""),
+        }
+
+    def slot(self, view: View, reader: Reader) -> str:
+        """The time that was chosen, in words, in the time zone that it was chosen in."""
+        if view.slot_at is None:
+            return ""
+        return when.moment(view.slot_at, zone_of(view.slot_zone) or self._zone, reader.texts.language)
+
     def duration(self, reader: Reader, seconds: int) -> str:
         return _duration(reader.texts, seconds)
 
@@ -243,6 +273,8 @@ class Pages:
             "pin": _grouped(view.pin),
             "keys": view.pin,
             "tail": view.tail,
+            "slot": self.slot(view, reader),
+            "slotpen": self._nonces.make(token, slot_mark(view)) if story.slot else "",
         }
 
     def _context(self, reader: Reader, story: Story, form: Form, values: Mapping[str, str]) -> dict[str, Any]:
@@ -263,6 +295,7 @@ class Pages:
             "example": self._examples.get(form.region, ""),
             "allow_sip": self._settings.allow_sip,
             "talks": self.talks,
+            "later": self._later,
             "gateway": self._gateway,
             "gateway_number": self._settings.gateway_number,
             "clock": _clock(story.talked_s or 0),
@@ -285,7 +318,7 @@ class Pages:
         )
         values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "pen", "key")}
         values |= {name: gap(name) if has_pin else "" for name in ("pin", "keys")}
-        values["tail"] = gap("tail") if has_tail else ""
+        values |= {"tail": gap("tail") if has_tail else "", "slot": "", "slotpen": ""}
         return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:

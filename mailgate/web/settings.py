@@ -40,6 +40,7 @@ class WebSettings:
     - `accent`: the organisation's colour as `mailgate.colours.checked` gives it, "": the pages' own.
     - `logo`: its picture, beside the name.
     - `time_zone`: IANA name, for the date until which an offer holds.
+    - `organizer`: the gateway's own mail address, for calendar files.
     """
 
     public_url: str
@@ -56,6 +57,7 @@ class WebSettings:
     accent: str = ""
     logo: Logo | None = None
     time_zone: str = "UTC"
+    organizer: str = ""
 
     @property
     def origin(self) -> str:

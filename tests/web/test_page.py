@@ -40,6 +40,10 @@ class Forms(HTMLParser):
         match tag:
             case "form":
                 self.found.append((given["action"] or "", {}))
+            case "input" if given.get("type") in ("radio", "checkbox"):
+                self.choices.setdefault(given["name"] or "", []).append(given["value"] or "")
+                if "checked" in given:
+                    self.found[-1][1][given["name"] or ""] = given["value"] or ""
             case "input":
                 self.found[-1][1][given["name"] or ""] = given.get("value") or ""
             case "textarea":
@@ -65,9 +69,11 @@ async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
         assert (await gateway.client.head(f"/a/{token}")).status_code == 200
     await gateway.client.head(f"/a/{token}/events")
     await gateway.client.get(f"/a/{token}/call")
-    pages = [Forms((await gateway.client.get(f"/a/{token}{path}")).text) for path in ("", "/never", "/never?sent=1")]
+    await gateway.client.get(f"/a/{token}/later/call.ics")
+    paths = ("", "/never", "/never?sent=1", "/later", "/later?any=1&zone=Asia/Tokyo")
+    pages = [Forms((await gateway.client.get(f"/a/{token}{path}")).text) for path in paths]
     switches = [(action, fields) for page in pages for action, fields in page.found if "language" in fields]
-    assert [(action, set(fields)) for action, fields in switches] == [("/language", {"to", "language"})] * 3
+    assert [(action, set(fields)) for action, fields in switches] == [("/language", {"to", "language"})] * len(pages)
     assert [set(fields) for page in pages for _, fields in page.found if "language" not in fields] == [
         {"nonce", "subject", "region", "number"},
         {"nonce", "subject", "sip"},
@@ -75,15 +81,23 @@ async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
         {"nonce", "subject", "reason", "text"},
         {"nonce", "subject", "address"},
         {"nonce", "subject", "code"},
+        {"zone", "day"},
+        {"nonce", "subject", "zone", "day", "region", "number"},
+        {"zone", "day", "any"},
+        {"nonce", "subject", "zone", "day", "any", "region", "number"},
     ]
+    times = pages[3].choices["at"]
+    assert len(times) > 10 and pages[3].choices["mail"] == ["yes"]
     reasons = pages[0].choices["reason"]
     assert "not-now" in reasons
     for action, fields in (form for page in pages for form in page.found):
         typed = {name for name, value in fields.items() if not value}
         await gateway.client.post(action, data=fields)
-        for reason in reasons:
+        for reason, at in zip(reasons, times, strict=False):
             chosen = {"reason": reason} if "reason" in fields else {}
             await gateway.client.post(action, data=fields | dict.fromkeys(typed, "yes") | chosen)
+            await gateway.client.post(action, data=fields | dict.fromkeys(typed, "+33199005678") | {"at": at})
+            await gateway.client.post(action, data=fields | {"at": at, "mail": "yes"})
         for nonsense in (
             "test",
             "ben@example.net",

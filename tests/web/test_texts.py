@@ -9,6 +9,7 @@ import pytest
 from mailgate.calls.model import Outcome
 from mailgate.languages import LANGUAGES as SPOKEN
 from mailgate.offers.answer import Reason
+from mailgate.offers.slots import Missed
 from mailgate.offers.table import ENDED, IN_CALL, WAITING, State
 from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
@@ -24,6 +25,8 @@ REASONS = (
     *("decline-empty", "reply-empty", "never-address", "never-code"),
     # of mailgate.web.known
     *("digits-empty", "digits-wrong", "digits-spent"),
+    # of mailgate.web.later and mailgate.offers.slots
+    *("later-when", "later-gone", "later-taken", "later-full", "later-rest", "later-zone"),
 )
 VALUES = {
     "offeror": "Ada",
@@ -39,6 +42,8 @@ VALUES = {
     "ended": "now",
     "at": "now",
     "tail": "42",
+    "slot": "Monday",
+    "day": "Tuesday",
 }
 
 
@@ -87,6 +92,7 @@ class TestEachLanguage:
         said = [texts.say(f"state.{state.value}.title", **VALUES) for state in sorted(IN_CALL, key=str)]
         # while the destination rings, the page says so; nothing else reads the same
         assert len(set(said)) == len(said)
+        assert all(texts.knows(f"missed.{missed.value}") for missed in Missed)
         for state in IN_CALL | ENDED:
             assert texts.knows(f"state.{state.value}.text")
         for state in ENDED:
