@@ -55,8 +55,9 @@ class Account:
     """An offeror's contract with the service. `destinations[0]` is the default one.
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
-    and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
-    `forwarding`: its own policy for offers that are passed on; None: the gateway's.
+    and whatever else the account wants hidden; `cards`: out of attached vCards too. `finds_language`: the language is
+    that of each message, `language` where it does not tell. While `do_not_disturb` is on, offers wait: nobody is put
+    through. `forwarding`: its own policy for offers that are passed on; None: the gateway's.
     `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
     with `rings_first` such a call rings the destination before the offeree.
     A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
@@ -70,6 +71,8 @@ class Account:
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
+    finds_language: bool = False
+    cards: bool = False
     do_not_disturb: bool = False
     forwarding: Forwarding | None = None
     hours: str = ""

@@ -35,6 +35,8 @@ FORWARDING = "Who may take up an offer that was passed on; otherwise as [offer] 
 VERIFIED = (
     "Whether you vouch that these telephones are the account's; else they ring only once a code told there was typed."
 )
+AUTO = "auto"
+SPOKEN = (*LANGUAGES, AUTO)
 
 
 class NoAccount(MailgateError):
@@ -78,6 +80,11 @@ def _forwarding(text: str) -> Forwarding | None:
     return None if text == "default" else Forwarding(text)
 
 
+def _one(language: str | None) -> str | None:
+    """The language itself, where one was named."""
+    return None if language == AUTO else language
+
+
 def _extension(text: str, region: str) -> str:
     """What the dialplan calls a party by: a name or short number as it is, a longer number in E.164."""
     if not re.fullmatch(r"[A-Za-z0-9+*#_.-]{1,40}", text.replace(" ", "")):
@@ -115,7 +122,8 @@ def _find(d: Desk, address: str) -> Account:
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
-@click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own. Otherwise that of the gateway.")
+@click.option("--cards/--no-cards", help="Take the numbers out of attached vCards too.")
 @click.option("--forwarding", type=click.Choice([f.value for f in Forwarding]), help=FORWARDING)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
@@ -136,6 +144,7 @@ def add(
     language: str | None,
     forwarding: str | None,
     verified: bool,
+    cards: bool,
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
@@ -157,7 +166,9 @@ def add(
             extra_numbers=tuple(parse_number(n, region).address for n in hidden),
             mode=Mode(mode),
             hide=Hide(hide),
-            language=language or d.config.gateway.language,
+            language=_one(language) or d.config.gateway.language,
+            finds_language=language == AUTO,
+            cards=cards,
             forwarding=Forwarding(forwarding) if forwarding else None,
             extensions=tuple(dict.fromkeys(_extension(e, region) for e in extensions)),
             notices_by=NoticesBy(notices),
@@ -190,9 +201,8 @@ def list_(context: click.Context) -> None:
     table = Table("Address", "Name", "Mode", "Hide", "Language", "Leads to")
     for each in found:
         leads = ", ".join(masked(c) for c in each.destinations[0].channels)
-        table.add_row(
-            "\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, each.language, leads
-        )
+        language = f"{AUTO} ({each.language})" if each.finds_language else each.language
+        table.add_row("\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, language, leads)
     console.print(table if found else "There is no account yet; `mailgate account add` makes one.")
 
 
@@ -201,7 +211,8 @@ def list_(context: click.Context) -> None:
 @click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]))
 @click.option("--hide", type=click.Choice([h.value for h in Hide]))
-@click.option("--language", type=click.Choice(LANGUAGES))
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own.")
+@click.option("--cards/--no-cards", default=None, help="Take the numbers out of attached vCards too.")
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
 @click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
@@ -218,6 +229,7 @@ def change(
     mode: str | None,
     hide: str | None,
     language: str | None,
+    cards: bool | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
     forwarding: str | None,
@@ -254,7 +266,9 @@ def change(
             display_name=name or seen.display_name,
             mode=Mode(mode) if mode else seen.mode,
             hide=Hide(hide) if hide else seen.hide,
-            language=language or seen.language,
+            language=_one(language) or seen.language,
+            finds_language=seen.finds_language if language is None else language == AUTO,
+            cards=seen.cards if cards is None else cards,
             extensions=named if extensions else seen.extensions,
             notices_by=NoticesBy(notices) if notices else seen.notices_by,
             destinations=(leads, *rest),

@@ -1,16 +1,18 @@
 -- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
 
 -- name: insert_account
-INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, notices_by,
-                      forwarding, created_at)
-VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :notices_by,
-        :forwarding,
-        :created_at);
+INSERT INTO accounts
+    (account_id, display_name, mode, hide, language, finds_language, cards, extra_numbers, do_not_disturb, notices_by,
+     forwarding, created_at)
+VALUES
+    (:account_id, :display_name, :mode, :hide, :language, :finds_language, :cards, :extra_numbers, :do_not_disturb,
+     :notices_by, :forwarding, :created_at);
 
 -- name: update_account
 UPDATE accounts
 SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
-    do_not_disturb = :do_not_disturb, notices_by = :notices_by, forwarding = :forwarding
+    do_not_disturb = :do_not_disturb, notices_by = :notices_by, forwarding = :forwarding,
+    finds_language = :finds_language, cards = :cards
 WHERE account_id = :account_id;
 
 -- name: insert_address

@@ -372,3 +372,10 @@ def webhooks(db: Database) -> None:
     )
     db.table("webhook_events").create_index(["state", "due_at"])
     db.table("webhook_events").create_index(["account_id", "created_at"])
+
+
+@MIGRATIONS()
+def found_languages_and_cards(db: Database) -> None:
+    """The language is that of each message; numbers are taken out of attached vCards too."""
+    for column in ("finds_language", "cards"):
+        db.table("accounts").add_column(column, int, not_null_default=0)

@@ -34,6 +34,8 @@ def account_record(account: Account) -> Record:
         "hide": account.hide.value,
         "language": account.language,
         "forwarding": account.forwarding.value if account.forwarding else None,
+        "finds_language": account.finds_language,
+        "cards": account.cards,
         "created_at": account.created_at,
     }
 

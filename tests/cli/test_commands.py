@@ -256,3 +256,12 @@ def test_every_command_helps_with_an_example(words: tuple[str, ...]) -> None:
     done = CliRunner().invoke(group, [*words, "--help"])
     assert done.exit_code == 0
     assert re.search(r"Examples?:\s+mailgate", done.output)
+
+
+def test_an_account_finds_the_language_and_clears_cards(admin: Admin) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada", "--language", "auto", "--cards")
+    assert "auto (en)" in admin.types("account", "list")
+    admin.types("account", "change", "ada@example.org", "--language", "ja", "--no-cards")
+    assert "auto" not in admin.types("account", "list")
+    admin.types("account", "change", "ada@example.org", "--language", "auto")
+    assert "auto (ja)" in admin.types("account", "list")
