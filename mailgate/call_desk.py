@@ -29,15 +29,29 @@ class CallDesk:
     async def prepare(self, offer: Offer) -> CallOrder:
         attempt, terms = offer.attempt, offer.terms
         assert attempt is not None
-        first, calling, second, leg2 = await asyncio.gather(
-            # who has called in is not asked for a key, so there is nothing to say to them
-            self._say(None if attempt.leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
-            # a page shows it, and does not wait
-            self._say(announcements.calling(terms) if self._says(attempt.leg1) else None, terms),
-            self._say(announcements.to_destination(terms), terms),
-            self._way(terms.destination),
+        held = attempt.held  # who waits on the line has nothing to be asked, and is not called
+        (first, calling, second), leg2 = await asyncio.gather(
+            self._speech(offer, attempt.leg1, held=held is not None),
+            self._held_or_way(held, terms.destination),
         )
         return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Make ready what will be spoken in a call that is to come."""
+        await self._speech(offer, offer.slot.leg1 if offer.slot else None)
+
+    async def _speech(self, offer: Offer, leg1: Channel | None, *, held: bool = False) -> tuple[str, str, str]:
+        """What the offeree hears before and while the destination is called, and what the destination hears; who is
+        `held` on the line is not called."""
+        terms = offer.terms
+        first, calling, second = await asyncio.gather(
+            # who has called in is not asked for a key, so there is nothing to say to them
+            self._say(None if leg1 and leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # a page shows it, and does not wait
+            self._say(announcements.calling(terms) if not held and (not leg1 or self._says(leg1)) else None, terms),
+            self._say(None if held else announcements.to_destination(terms), terms),
+        )
+        return first, calling, second
 
     def _says(self, leg1: Channel) -> bool:
         return self.say_who_is_called and leg1.kind is not Kind.BROWSER
@@ -53,6 +67,9 @@ class CallDesk:
             if around is not None:
                 return str(around)
         return str(await self.speech.render(sentence.text, language) or "")
+
+    async def _held_or_way(self, held: Channel | None, channels: tuple[Channel, ...]) -> Channel:
+        return held or await self._way(channels)
 
     async def _way(self, channels: tuple[Channel, ...]) -> Channel:
         """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""

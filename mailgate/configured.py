@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from mailgate.calls.dialling import DiallingRules, may_dial
 from mailgate.calls.model import Channel
@@ -10,7 +11,12 @@ from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.speech import SpeechSettings
 from mailgate.calls.trunks import Line
 from mailgate.config import Config
+from mailgate.config.later import rest_of
+from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
+from mailgate.offers import slots
+from mailgate.web import zones
+from mailgate.web.brand import Logo, logo_of
 from mailgate.web.settings import TalkSettings, WebSettings
 
 
@@ -45,7 +51,41 @@ def web_settings(config: Config) -> WebSettings:
         talk=talk_settings(config),
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
         metrics_networks=config.web.metrics_networks,
+        accent=config.web.accent_color,
+        logo=_logo(config.web.logo_file),
+        time_zone=time_zone(config),
+        organizer=own_address(config),
     )
+
+
+def time_zone(config: Config) -> str:
+    """The gateway's own, for hours and dates that name none."""
+    return config.later.time_zone or zones.guess(config.gateway.region, "UTC")
+
+
+def slot_rules(config: Config) -> slots.Rules:
+    """How times to be called at are offered."""
+    later = config.later
+    return slots.Rules(
+        minutes=later.slot_minutes,
+        horizon_s=later.horizon_days * 86400.0,
+        lead_s=later.lead_minutes * 60.0,
+        capacity=later.capacity,
+        hours=later.hours,
+        zone=time_zone(config),
+        rest=rest_of(later.day),
+    )
+
+
+def _logo(path: Path | None) -> Logo | None:
+    if path is None:
+        return None
+    try:
+        return logo_of(path.name, path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"web.logo_file: {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"web.logo_file: {path} {error}") from error
 
 
 def talk_settings(config: Config) -> TalkSettings | None:

@@ -7,16 +7,15 @@ but files of keys.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 from mailgate.books import Books
 from mailgate.config import Config
-from mailgate.errors import ConfigError
-from mailgate.keyfiles import read_secret
+from mailgate.dkim_files import SigningKeys
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Counts
 from mailgate.offers.issue import Issuer, Rules
-from smtp_hooks import dkim_keys
 from smtp_hooks.dkim import Signer
 from smtp_hooks.policy import Facts, ShareBy
 from tokens.keys import KeyRing
@@ -49,14 +48,11 @@ def facts(config: Config, ring: KeyRing) -> Facts:
 
 
 def signer(config: Config) -> Signer | None:
-    """The configured DKIM keys, ready to sign; None where there are none. Raises ConfigError."""
-    loaded = []
-    for key in config.dkim.keys:
-        try:
-            loaded.append(dkim_keys.load(key.domain, key.selector, read_secret(key.key_file).encode()))
-        except ValueError as error:
-            raise ConfigError(f"{key.key_file}: {error}") from error
-    return Signer(loaded) if loaded else None
+    """The DKIM keys whose turn it is, ready to sign; None where none are configured. Raises ConfigError."""
+    if not config.dkim.keys:
+        return None
+    keys = SigningKeys(config.dkim)
+    return Signer(keys(time.time()) or (), later=keys)
 
 
 def new_id() -> str:

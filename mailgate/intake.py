@@ -10,16 +10,18 @@ import contextlib
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from mailgate import smtp_tls
 from mailgate.config import Config
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import read_secret
 from smtp_hooks import dsn
-from smtp_hooks.endpoint import parse_endpoint
+from smtp_hooks.endpoint import UnixEndpoint, parse_endpoint
 from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.listening import SocketFile, bind_tcp
 from smtp_hooks.milter import Milter, MilterSettings
+from smtp_hooks.milter import bind as bind_milter
 from smtp_hooks.offering import Offering
 from smtp_hooks.pipeline import Gate
 from smtp_hooks.relay import Login, Relay, RelaySettings
@@ -117,32 +119,75 @@ def _way_out(config: Config, stack: contextlib.AsyncExitStack, relay: NextHop, g
 
 
 @contextlib.asynccontextmanager
-async def milter(config: Config, gate: Gate) -> AsyncIterator[None]:
-    """The milter, where one is configured. Raises ConfigError."""
-    section = config.milter
-    if not section.listen:
+async def milter(
+    config: Config, gate: Gate, *, listener: socket.socket | None = None, connections: int = 0
+) -> AsyncIterator[None]:
+    """The milter, where one is configured. `listener`: bound already, else `milter.listen` is; `connections` at most
+    (0: as configured). Raises ConfigError."""
+    if not config.milter.listen:
         yield
         return
-    served = Milter(
-        MilterSettings(
-            endpoint=parse_endpoint(section.listen),
-            mode=int(section.socket_mode, 8),
-            group=section.socket_group,
-            peers=config.smtp.trusted_networks,
-            trusted=config.smtp.trusted_networks,
-            login_domain=section.login_domain,
-            size_limit=config.smtp.max_message_bytes,
-            connections=section.max_connections,
-        ),
-        gate,
-    )
-    try:
-        await served.start()
-    except LookupError as error:
-        raise ConfigError(f"milter.socket_group: {section.socket_group}: there is no such group") from error
-    except OSError as error:
-        raise ConfigError(f"milter.listen: {section.listen} cannot be listened on: {error.strerror}") from error
+    served = Milter(_milter_settings(config, connections), gate)
+    with _complaints_of_milter(config):
+        await served.start(listener=listener)
     try:
         yield
     finally:
         await served.stop()
+
+
+def _milter_settings(config: Config, connections: int = 0) -> MilterSettings:
+    section = config.milter
+    return MilterSettings(
+        endpoint=parse_endpoint(section.listen),
+        mode=int(section.socket_mode, 8),
+        group=section.socket_group,
+        peers=config.smtp.trusted_networks,
+        trusted=config.smtp.trusted_networks,
+        login_domain=section.login_domain,
+        size_limit=config.smtp.max_message_bytes,
+        connections=connections or section.max_connections,
+    )
+
+
+@contextlib.contextmanager
+def _complaints_of_milter(config: Config) -> Iterator[None]:
+    section = config.milter
+    try:
+        yield
+    except LookupError as error:
+        raise ConfigError(f"milter.socket_group: {section.socket_group}: there is no such group") from error
+    except OSError as error:
+        raise ConfigError(f"milter.listen: {section.listen} cannot be listened on: {error.strerror}") from error
+
+
+class Doors:
+    """The sockets that mail comes in by, bound for several processes to serve. Raises ConfigError."""
+
+    def __init__(self, config: Config) -> None:
+        self.smtp: socket.socket | None = None
+        self.milter: socket.socket | None = None
+        self._file: SocketFile | None = None
+        smtp = config.smtp.listen
+        try:
+            if smtp:
+                self.smtp = bind_tcp(host_of(smtp), port_of(smtp))
+        except OSError as error:
+            raise ConfigError(f"smtp.listen: {smtp} cannot be listened on: {error.strerror}") from error
+        if config.milter.listen:
+            settings = _milter_settings(config)
+            try:
+                with _complaints_of_milter(config):
+                    self.milter = bind_milter(settings)
+            except ConfigError:
+                self.close()
+                raise
+            if isinstance(settings.endpoint, UnixEndpoint):
+                self._file = SocketFile(settings.endpoint.path)
+
+    def close(self) -> None:
+        for sock in (self.smtp, self.milter):
+            if sock is not None:
+                sock.close()
+        if self._file is not None:
+            self._file.remove()

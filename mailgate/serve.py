@@ -29,15 +29,27 @@ from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.config import Config
-from mailgate.configured import asterisk_settings, dial, own_address, speech_settings, web_settings
+from mailgate.configured import (
+    asterisk_settings,
+    dial,
+    own_address,
+    slot_rules,
+    speech_settings,
+    time_zone,
+    web_settings,
+)
 from mailgate.delivery_notes import DeliveryNotes
+from mailgate.failed_calls import FailedCalls
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.offers.booking import Bookings
+from mailgate.offers.held import Held
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
+from mailgate.offers.scheduler import Scheduler
 from mailgate.offers.service import Offers
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
@@ -83,14 +95,16 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         async def connected() -> None:
             await offers.settle()
+            await failed.connected()
 
         async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
+        voice, held, mail_waits = Speech(speech_settings(config)), Held(), asyncio.Event()
         desk = CallDesk(
             asterisk,
-            Speech(speech_settings(config)),
+            voice,
             config.asterisk.sounds,
             plan.Limits(
                 ring1_s=config.call.ring_offeree_s,
@@ -110,7 +124,20 @@ async def _running(config: Config) -> AsyncIterator[None]:
             prepare=desk.prepare,
             now=time.time,
             new_id=gate.new_id,
+            held=held,
         )
+        failed = FailedCalls(
+            config,
+            store=store,
+            sealer=sealer,
+            asterisk=asterisk,
+            offers=offers,
+            held=held,
+            voice=voice,
+            posted=mail_waits.set,
+        )
+        await failed.start()
+        stack.push_async_callback(failed.stop)
         books = OwnBooks(offers, store=store, sealer=sealer, ring=ring, now=time.time)
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
@@ -121,7 +148,35 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         metrics = Metrics()
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
-        app = create_app(web_settings(config), offers, dial(config), own=own, metrics=metrics.text)
+        bookings = Bookings(
+            offers,
+            store=store,
+            sealer=sealer,
+            rules=slot_rules(config),
+            own_number=config.gateway.number,
+            now=time.time,
+        )
+        scheduler = Scheduler(
+            offers,
+            store=store,
+            sealer=sealer,
+            capacity=config.later.capacity,
+            own_number=config.gateway.number,
+            now=time.time,
+            new_id=gate.new_id,
+            ready=lambda: asterisk.connected,
+            rehearse=desk.rehearse,
+        )
+        # also where no times are offered (any more): those that were promised are kept
+        stack.push_async_callback(_ended, asyncio.create_task(scheduler.run()))
+        app = create_app(
+            web_settings(config),
+            offers,
+            dial(config),
+            own=own,
+            bookings=bookings if config.later.enabled else None,
+            metrics=metrics.text,
+        )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
         stack.push_async_callback(web.stop)
@@ -130,18 +185,21 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        post = asyncio.create_task(Post(store=store, sealer=sealer, network=_mail(config, relay), now=time.time).run())
+        network = failed.by_wish(_mail(config, relay))
+        postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
+        post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         surgery = Apart()
         stack.push_async_callback(surgery.close)
         judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
-        await stack.enter_async_context(intake.milter(config, judge))
         notes = DeliveryNotes(store=store, now=time.time)
-        if config.smtp.listen and config.smtp.workers == 1:
-            await stack.enter_async_context(intake.smtp(config, judge, notes))
-        elif config.smtp.listen:
+        if config.smtp.workers == 1:
+            await stack.enter_async_context(intake.milter(config, judge))
+            if config.smtp.listen:
+                await stack.enter_async_context(intake.smtp(config, judge, notes))
+        else:
             crew = Crew(config, books=books, notes=notes, counts=metrics)
             stack.push_async_callback(crew.stop)
             forget.append(crew.forget)
@@ -155,6 +213,9 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
+        gateway_number=config.gateway.number,
+        time_zone=time_zone(config),
+        icon=config.offer.icon,
     )
     return MailNetwork(next_hop, settings, _signing(config))
 

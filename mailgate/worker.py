@@ -1,6 +1,6 @@
 """A mail worker: a process that takes, judges, signs and relays mail, and asks the control process for the rest.
 
-    python -m mailgate.worker CONTROL_FD LISTENER_FD < configuration as JSON
+    python -m mailgate.worker CONTROL_FD SMTP_FD MILTER_FD < configuration as JSON      (-1: there is none)
 
 Started by `mailgate.workers.crew` and of no use by itself. Holds the keys for tokens and DKIM, no handle on the store.
 Ends on SIGTERM, SIGINT, when it is told to, and when the control process has gone; messages in flight finish, those
@@ -33,8 +33,10 @@ from smtp_hooks.surgery import Apart
 log = logging.getLogger(__name__)
 
 
-async def work(config: Config, control: socket.socket, listener: socket.socket) -> None:
-    """Serve until told to stop. Raises ConfigError."""
+async def work(
+    config: Config, control: socket.socket, smtp: socket.socket | None, milter: socket.socket | None
+) -> None:
+    """Serve on the sockets that there are until told to stop. Raises ConfigError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -57,8 +59,13 @@ async def work(config: Config, control: socket.socket, listener: socket.socket) 
     room = gate.mail_room(config, books=books, ring=load_ring(config.keys.token_file), metrics=counts, now=time.time)
     surgery = Apart()
     judge = Gate(room, on_fault=config.smtp.on_fault, surgery=surgery)
-    share = -(-config.smtp.max_connections // config.smtp.workers)
-    async with intake.smtp(config, judge, notes, listener=listener, connections=share):
+    async with contextlib.AsyncExitStack() as doors:
+        if milter is not None:
+            share = _share(config, config.milter.max_connections)
+            await doors.enter_async_context(intake.milter(config, judge, listener=milter, connections=share))
+        if smtp is not None:
+            share = _share(config, config.smtp.max_connections)
+            await doors.enter_async_context(intake.smtp(config, judge, notes, listener=smtp, connections=share))
         wire.tell("serving")
         await stop.wait()
         _say_why(wire)
@@ -71,6 +78,11 @@ async def work(config: Config, control: socket.socket, listener: socket.socket) 
             await wire.lost
 
 
+def _share(config: Config, connections: int) -> int:
+    """A worker's part of them, at least one."""
+    return -(-connections // config.smtp.workers)
+
+
 def _say_why(wire: Wire) -> None:
     if wire.lost.done():
         log.error("the control process has gone; this mail worker ends", extra={"action": "control-lost"})
@@ -78,11 +90,12 @@ def _say_why(wire: Wire) -> None:
 
 def main() -> None:
     """The process."""
-    control, listener = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
+    control, *doors = (None if word == "-1" else socket.socket(fileno=int(word)) for word in sys.argv[1:4])
+    assert control is not None
     config = Config.model_validate_json(sys.stdin.buffer.read())
     logs.set_up(config.log.level, config.log.format)
     try:
-        uvloop.run(work(config, control, listener))
+        uvloop.run(work(config, control, *doors))
     except MailgateError as error:
         log.error("a mail worker cannot work: %s", error)
         raise SystemExit(2) from error

@@ -65,12 +65,18 @@ class _Field(NamedTuple):
 
 
 class Signer:
-    """Signs with the keys of the author's domain; several keys of one domain make several signatures."""
+    """Signs with the keys of the author's domain; several keys of one domain make several signatures. `later` is asked
+    with the time of each signature, and gives the keys from then on where they are others, else None."""
 
-    def __init__(self, keys: Iterable[Key], *, body: Literal["simple", "relaxed"] = "simple") -> None:
-        self._keys: dict[str, list[Key]] = {}
-        for key in keys:
-            self._keys.setdefault(key.domain, []).append(key)
+    def __init__(
+        self,
+        keys: Iterable[Key],
+        *,
+        body: Literal["simple", "relaxed"] = "simple",
+        later: Callable[[float], Iterable[Key] | None] = lambda now: None,
+    ) -> None:
+        self._keys = _by_domain(keys)
+        self._later = later
         self._body = body
         self._policy = CanonicalizationPolicy.from_c_value(f"relaxed/{body}".encode())
 
@@ -81,6 +87,9 @@ class Signer:
 
     def sign_header(self, header: bytes, body: Sequence[bytes | memoryview], *, reverse_path: str, now: float) -> bytes:
         """The same for a message in pieces, as `split` cuts it: the header that comes before this body."""
+        fresh = self._later(now)
+        if fresh is not None:
+            self._keys = _by_domain(fresh)
         fields, _ = _fields(header)
         domain = self._domain(fields, reverse_path)
         if domain is None:
@@ -129,6 +138,13 @@ class Signer:
         signature = base64.b64encode(key.sign(hasher.digest()))
         lines = [signature[n : n + 70] for n in range(0, len(signature), 70)]
         return b"DKIM-Signature:" + value + b"\r\n ".join(lines) + b"\r\n"
+
+
+def _by_domain(keys: Iterable[Key]) -> dict[str, list[Key]]:
+    found: dict[str, list[Key]] = {}
+    for key in keys:
+        found.setdefault(key.domain, []).append(key)
+    return found
 
 
 def _tags(key: Key, body: str, names: list[bytes], body_hash: bytes, now: float) -> bytes:

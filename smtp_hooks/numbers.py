@@ -174,30 +174,42 @@ class Redactor:
         plain = _in_ascii(text)
         found: list[Change] = []
         for known in self._known:
+            last = 0
             for match in _text(known.national).finditer(plain):
-                start = _start(plain, match.start(), known)
+                start = _start(plain, match.start(), known, last)
                 if start is not None:
+                    last = match.end()
                     found.append((start, match.end(), self._closed(text, start, match.end())))
         return _without_overlap(found)
 
     def html_changes(self, text: str) -> list[Change]:
         """The same for an HTML document, with attributes and links; tags stay in place."""
         plain = _in_ascii(_unreferenced(text))
+        whole = self._html_spans(text, plain)
+        pieces = [piece for change in whole for piece in self._pieces(text, change)]
+        if any("<" in text[start:end] for start, end, _ in whole):  # a tag in a number may hold the number too
+            inner = self._html_spans(text, _masked(plain, pieces))
+            pieces = sorted([*pieces, *(piece for change in inner for piece in self._pieces(text, change))])
+        return pieces
+
+    def _html_spans(self, text: str, plain: str) -> list[Change]:
+        """The numbers, each with the tags that it runs across; `plain` is the text as `_in_ascii` gives it."""
         found: list[Change] = []
         for known in self._known:
+            last = 0
             for match in _html(known.national).finditer(plain):
-                start, end = _start(plain, match.start(), known), match.end()
+                start, end = _start(plain, match.start(), known, last), match.end()
                 while plain[end : end + 1] == _JOINER != text[end : end + 1]:  # the rest of a reference
                     end += 1
                 if start is None or plain[end : end + 1].isdigit():
                     continue
+                last = end
                 link = _DIALS.search(plain, max(0, start - 100), start)
                 if link is not None:
                     found.append(_without_target(plain, link.start(1), end))
                 else:
                     found.append((start, end, ""))
-        whole = _without_overlap(found)
-        return [piece for change in whole for piece in self._pieces(text, change)]
+        return _without_overlap(found)
 
     def header_value(self, value: bytes) -> bytes | None:
         """The value of an unstructured field (what follows the colon) without the numbers; None where it has none."""
@@ -266,6 +278,16 @@ class Redactor:
         return pieces
 
 
+def _masked(text: str, changes: Sequence[Change]) -> str:
+    """The text, as long as before, with marks that are not seen where the changes are."""
+    out: list[str] = []
+    at = 0
+    for start, end, _ in changes:
+        out += [text[at:start], _JOINER * (end - start)]
+        at = end
+    return "".join([*out, text[at:]])
+
+
 def _without_target(text: str, start: int, end: int) -> Change:
     """The change that takes a link's target away, `text[start:]` being its value: the whole attribute, so that what is
     left neither looks nor acts like a link; `#` in place of the number where the attribute is not a plain one."""
@@ -277,9 +299,10 @@ def _without_target(text: str, start: int, end: int) -> Change:
     return start, end, "#"
 
 
-def _start(text: str, at: int, known: _Known) -> int | None:
-    """Where the number whose national digits begin at `at` begins, or None where it is not the known one."""
-    base = max(0, at - _LOOK_BACK)
+def _start(text: str, at: int, known: _Known, last: int) -> int | None:
+    """Where the number whose national digits begin at `at` begins, or None where it is not the known one. `last`: the
+    end of the known number before it, whose digits say nothing of this one."""
+    base = max(last, at - _LOOK_BACK)
     before = text[base:at]
     own = _own_code(known.code, known.trunk).search(before)
     if own is not None:

@@ -37,6 +37,7 @@ _UNIT_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _SAID = {"on": True, "yes": True, "off": False, "no": False}
 _NUMBER = re.compile(r"\+[1-9]\d{3,14}")  # E.164, with the plus sign
 _BETWEEN = re.compile(r"[\s().\-/]")
+_ROUNDS = 10  # tags within tags; nobody writes one
 _BLANK = re.compile(r"(?:\r\n)?[ \t]")
 _BLANK_BEFORE = re.compile(r"(?:\r\n)?[ \t]\Z")
 
@@ -99,7 +100,18 @@ def _joined(first: Wish, second: Wish) -> Wish:
 
 
 def _read_subject(value: bytes, names: dict[str, str]) -> tuple[Wish, bytes | None]:
-    """The wish of all tags, and the value without them; None where it has none."""
+    """The wish of all tags, and the value without them; None where it has none. What is left when a tag is out may be
+    one in its turn (`[call[nocall]]`)."""
+    wish, left = NOTHING, None
+    for _ in range(_ROUNDS):
+        found, without_tags = _read_once(value if left is None else left, names)
+        if without_tags is None:
+            break
+        wish, left = _joined(wish, found), without_tags
+    return wish, left
+
+
+def _read_once(value: bytes, names: dict[str, str]) -> tuple[Wish, bytes | None]:
     words = read_words(value)
     text = "".join(word.text for word in words)
     wish = NOTHING

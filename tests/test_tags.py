@@ -162,3 +162,10 @@ def test_other_words_are_kept(words: str) -> None:
         str(email.message_from_bytes(m, policy=email.policy.default)["Subject"]) for m in (encoded.as_bytes(), out)
     )
     assert ["[call:3d]", *after.split()] == before.split()
+
+
+def test_a_tag_that_the_removal_of_another_makes_is_taken_out_too() -> None:
+    message = b"Subject: a [call:sup[nocall]port] b\r\n\r\nx\r\n"
+    wish, edits = read(message, ["support"])
+    assert wish.wanted is False
+    assert apply(message, edits) == b"Subject: a b\r\n\r\nx\r\n"

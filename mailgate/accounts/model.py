@@ -23,6 +23,13 @@ class Hide(Enum):
     REQUIRED = "required"  # it is refused, naming the part
 
 
+class NoticesBy(Enum):
+    """How the account is told what was answered to its offers."""
+
+    MAIL = "mail"
+    TELEPHONE = "telephone"  # spoken, with mail where nobody picked up
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """Whom an offeree is put through to: the offeror, or another party that the offeror names.
@@ -41,6 +48,9 @@ class Account:
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
     and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
+    `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
+    with `rings_first` such a call rings the destination before the offeree.
+    A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
     """
 
     account_id: str
@@ -52,6 +62,11 @@ class Account:
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
     do_not_disturb: bool = False
+    hours: str = ""
+    time_zone: str = ""
+    rings_first: bool = False
+    extensions: tuple[str, ...] = ()
+    notices_by: NoticesBy = NoticesBy.MAIL
     created_at: float = 0.0
 
     @property

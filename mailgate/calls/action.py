@@ -69,6 +69,8 @@ def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] |
             return (f"PJSIP/{channel.address}",)
         case Kind.BROWSER | Kind.DIAL_IN:
             raise ValueError("who calls in cannot be dialled")
+        case Kind.HELD:
+            return (f"held/{channel.address}",)  # the dialplan joins it, see [mailgate-held]
         case _:
             assert_never(channel.kind)
 
@@ -139,6 +141,8 @@ def originate_action(
     """Headers of the Originate, `now` in UNIX seconds, by these lines for each leg. Raises ValueError."""
     attempt_id = check_attempt(order.attempt_id)
     key = f"{record_families(now)[0]}/{attempt_id}"
+    if order.leg1.kind is Kind.HELD:
+        raise ValueError("who waits is no offeree")
     first, *others = ways(order.leg1, settings, lines1)
     variables = {
         "__MG_ID": attempt_id,
@@ -195,7 +199,7 @@ def order_action(
             return admit_action(order, "tried", settings, now, lines2)
         case Kind.DIAL_IN:
             return admit_action(order, order.leg1.address, settings, now, lines2)
-        case Kind.TEL | Kind.SIP:
+        case Kind.TEL | Kind.SIP | Kind.HELD:  # who waits on the line is no leg 1, which it says itself
             return originate_action(order, settings, now, lines1, lines2)
         case _:
             assert_never(order.leg1.kind)

@@ -40,6 +40,8 @@ def calling(terms: Terms) -> Sentence:
 def to_destination(terms: Terms) -> Sentence:
     """Whose offer was accepted."""
     words = _words(terms.language)
+    if terms.offeree_name:
+        return _around(terms, "destination", terms.offeree_name)
     local, _, domain = terms.offeree_address.rpartition("@")
     spoken = " ".join((local, words["at"], domain.replace(".", f" {words['dot']} ")))
     return _around(terms, "destination", spoken)
@@ -48,6 +50,11 @@ def to_destination(terms: Terms) -> Sentence:
 def _around(terms: Terms, sentence: str, name: str, *, by_offeror: bool = False) -> Sentence:
     before, _, after = _words(terms.language)[sentence].partition("{name}")
     return Sentence(before=before, name=name, after=after, by_offeror=by_offeror)
+
+
+def hold_words(language: str, name: str) -> dict[str, str]:
+    """What a caller may hear who could not be put through to `name`: the texts of templates/speech by their keys."""
+    return {key: text.format(name=name) for key, text in _words(language).items()}
 
 
 def spoken_language(language: str) -> str:

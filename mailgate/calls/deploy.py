@@ -14,7 +14,7 @@ import jinja2
 from mailgate.calls.settings import DeploySettings
 from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 3
+DIALPLAN_VERSION = 4
 
 MODULES: tuple[str, ...] = (
     *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
@@ -25,11 +25,12 @@ MODULES: tuple[str, ...] = (
 """What the dialplan needs beside SIP, sound formats and codecs; none of them may be missing while calls are placed."""
 
 _TEMPLATES = {
-    "extensions_mailgate.conf": "extensions_mailgate.conf",
-    "manager.d/mailgate.conf": "manager_mailgate.conf",
-    "modules_mailgate.conf": "modules_mailgate.conf",
-    "pjsip_mailgate.conf": "pjsip_mailgate.conf",
+    "extensions_mailgate.conf": ("extensions_mailgate.conf", "failed_calls.conf"),
+    "manager.d/mailgate.conf": ("manager_mailgate.conf",),
+    "modules_mailgate.conf": ("modules_mailgate.conf",),
+    "pjsip_mailgate.conf": ("pjsip_mailgate.conf",),
 }
+"""Where it goes → the templates that it is made of, one after the other."""
 
 
 def _incoming(settings: DeploySettings) -> list[str]:
@@ -66,6 +67,8 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "sound_announcement": settings.sound_announcement,
         "sound_goodbye": settings.sound_goodbye,
         "sound_sorry": settings.sound_sorry,
+        "sound_hold": settings.sound_hold,
+        "word_every_s": settings.word_every_s,
         "media_address": settings.media_address,
         # Asterisk can only listen there where the address is its own, not one that a router stands for.
         "media_bind": settings.media_address.startswith("127."),
@@ -76,6 +79,8 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "incoming": _incoming(settings),
     }
     return {
-        name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(values)
-        for name, template in _TEMPLATES.items()
+        name: "".join(
+            environment.from_string((folder / part).read_text(encoding="utf-8")).render(values) for part in parts
+        )
+        for name, parts in _TEMPLATES.items()
     }

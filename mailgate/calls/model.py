@@ -17,6 +17,7 @@ Leg = Literal[1, 2]
 _TEL = re.compile(r"\+[1-9][0-9]{3,14}\Z")  # E.164 with the plus sign (RFC 3966, 5.1.4 global-number-digits)
 _SIP_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")  # what a dialplan takes without any quoting
 _NONCE = re.compile(r"[0-9a-f]{32}\Z")  # what the dialplan's pattern for browsers takes
+_HELD = re.compile(r"[A-Za-z]{2,10}/[A-Za-z0-9_.@-]{1,70}\Z")  # a channel's name, technology in front
 _SIP_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?\Z")
 
 
@@ -27,6 +28,7 @@ class Kind(Enum):
     SIP = "sip"
     BROWSER = "browser"  # the page itself calls in: the address is a one-time nonce
     DIAL_IN = "dial-in"  # a telephone has called in and given the offer's PIN: the address is its channel
+    HELD = "held"  # a caller who waits on the line: the address is that channel's name
 
 
 COMES_IN = frozenset({Kind.BROWSER, Kind.DIAL_IN})
@@ -36,7 +38,7 @@ COMES_IN = frozenset({Kind.BROWSER, Kind.DIAL_IN})
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One way to reach a party: `tel:+33199001234`, `sip:alice` (registered here), `sip:bob@example.org`,
-    `browser:NONCE`, `dial-in:CHANNEL`.
+    `browser:NONCE`, `dial-in:CHANNEL`, `held:PJSIP/trunk-0000002a`.
 
     The constructor refuses every address that is not in the narrow grammar above, since it ends in a
     channel string of Asterisk. Raises ValueError.
@@ -56,6 +58,8 @@ class Channel:
                 fits = bool(_NONCE.match(self.address))
             case Kind.DIAL_IN:
                 fits = bool(_SIP_USER.match(self.address))
+            case Kind.HELD:
+                fits = bool(_HELD.match(self.address))
         if not fits:
             raise ValueError(f"not a usable {self.kind.value} address")
 

@@ -38,7 +38,23 @@ def order(
     calling: str = "",
 ) -> CallOrder:
     """The order for one attempt. A browser or a PIN has shown a person already, who is not asked for a key; a SIP
-    destination has no voicemail of the telephone network before it."""
+    destination has no voicemail of the telephone network before it.
+
+    Where the destination is rung first, the order has both the other way round: leg 1 is whom Asterisk dials first.
+    """
+    if attempt.destination_first:
+        return CallOrder(
+            attempt_id=attempt.attempt_id,
+            leg1=leg2,
+            leg2=attempt.leg1,
+            announcement=announcement2,
+            confirm1=limits.destination_presses_key and leg2.kind is Kind.TEL,
+            confirm2=True,
+            announcement2=announcement,
+            ring1_s=limits.ring2_s,
+            ring2_s=limits.ring1_s,
+            longest_s=limits.longest_s,
+        )
     return CallOrder(
         attempt_id=attempt.attempt_id,
         leg1=attempt.leg1,

@@ -84,10 +84,19 @@ class DeploySettings:
     sound_announcement: str = "followme/no-recording&followme/options"  # "you have a call; press 1 to accept, 2 …"
     sound_goodbye: str = "vm-goodbye"
     sound_sorry: str = "followme/sorry&vm-goodbye"
+    sound_hold: str = "pls-hold-while-try"
+    word_every_s: int = 20  # who waits hears a word so often
 
     def __post_init__(self) -> None:
         fit(grammar.NAME, self.transport, "transport")
-        for name in ("sound_announcement", "sound_goodbye", "sound_sorry", "sound_pin", "sound_pin_wrong"):
+        for name in (
+            "sound_announcement",
+            "sound_goodbye",
+            "sound_sorry",
+            "sound_hold",
+            "sound_pin",
+            "sound_pin_wrong",
+        ):
             fit(grammar.SOUNDS, getattr(self, name), name)
         for name in ("tcp_bind", "tls_bind"):
             fit(grammar.ADDRESS_PORT, getattr(self, name), name)

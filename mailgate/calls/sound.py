@@ -38,10 +38,11 @@ def telephone_wav(data: bytes) -> bytes:
         samples.byteswap()
     if channels == 2:
         samples = array("h", ((a + b) // 2 for a, b in zip(samples[::2], samples[1::2], strict=True)))
-    return _wav(samples if rate == RATE else _resample(samples, rate))
+    return wav(samples if rate == RATE else _resample(samples, rate))
 
 
-def _wav(samples: array[int]) -> bytes:
+def wav(samples: array[int]) -> bytes:
+    """A WAV file of samples at RATE."""
     if byteorder == "big":
         samples = array("h", samples)
         samples.byteswap()

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_TEXT = 300  # characters: some twenty seconds; who answers the telephone waits no longer
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}\Z")  # RFC 5646, the simple forms
+_SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+|\n+|$)")
 _FOLDER = re.compile(r"/[A-Za-z0-9_./-]+\Z")  # what a channel variable takes
 
 
@@ -59,6 +60,23 @@ def clean(text: str) -> str:
     return text
 
 
+def sentences(text: str) -> list[str]:
+    """A longer text in pieces that `clean` takes whole: at the ends of sentences, else between words."""
+    pieces: list[str] = []
+    for sentence in _SENTENCE.findall(unicodedata.normalize("NFC", text)):
+        words = " ".join(sentence.split())
+        if pieces and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
+            pieces[-1] += f" {words}"
+            continue
+        while len(words) > LONGEST_TEXT:
+            cut = words.rfind(" ", 1, LONGEST_TEXT) if " " in words[1:LONGEST_TEXT] else LONGEST_TEXT
+            pieces.append(words[:cut])
+            words = words[cut:].strip()
+        if words:
+            pieces.append(words)
+    return [piece for piece in pieces if any(c.isalnum() for c in piece)]
+
+
 class Speech:
     """Renders texts, each once at a time; holds the folder."""
 
@@ -67,18 +85,22 @@ class Speech:
         self._making: dict[Path, asyncio.Task[bool]] = {}
         self._missing = False
 
-    async def render(self, text: str, language: str) -> Path | None:
-        """The path of the sound without its extension, as a CallOrder takes it; None where it cannot be had.
-
-        `language` is a tag such as `fr` or `pt-br`. Raises ValueError for a text without words or a bad tag.
-        """
+    def place(self, text: str, language: str) -> Path:
+        """Where `render` puts the sound, whether it is there yet or not. Raises as `render`."""
         words = clean(text)
         if not words:
             raise ValueError("nothing to say")
         if not _LANGUAGE.match(language):
             raise ValueError("not a language tag")
         key = "\0".join([*self._settings.command, language, words])
-        path = self._settings.folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+        return self._settings.folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    async def render(self, text: str, language: str) -> Path | None:
+        """The path of the sound without its extension, as a CallOrder takes it; None where it cannot be had.
+
+        `language` is a tag such as `fr` or `pt-br`. Raises ValueError for a text without words or a bad tag.
+        """
+        path, words = self.place(text, language), clean(text)
         if await asyncio.to_thread(path.with_suffix(".wav").exists):
             return path
         if path not in self._making:

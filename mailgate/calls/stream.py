@@ -70,8 +70,10 @@ def attempt_of(message: Message) -> str:
 
 
 def is_leg_1(message: Message) -> bool:
-    """Whether the channel that a message speaks of is the one that the others of its call were made for."""
-    return bool(message.get("uniqueid")) and message.get("uniqueid") == message.get("linkedid")
+    """Whether the channel that a message speaks of is the one that the others of its call were made for. One that has
+    joined a caller who waits takes over the caller's Linkedid, and is known by its place in the dialplan."""
+    unique = str(message.get("uniqueid") or "")
+    return bool(unique) and (unique == message.get("linkedid") or message.get("context") == "mailgate-held")
 
 
 def _arrival(message: Message) -> Arrival | None:

@@ -11,9 +11,10 @@ from mailgate.cli.account import account
 from mailgate.cli.book import book
 from mailgate.cli.check import check
 from mailgate.cli.deploy import deploy
+from mailgate.cli.dkim import dkim
 from mailgate.cli.explain import explain
 from mailgate.cli.init import init
-from mailgate.cli.keys import dkim, keys
+from mailgate.cli.keys import keys
 from mailgate.cli.message import preview
 from mailgate.cli.offers import offers
 from mailgate.cli.recording import recording

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 import uuid
@@ -11,16 +12,20 @@ import click
 from email_validator import EmailNotValidError, validate_email
 from rich.table import Table
 
-from mailgate.accounts.model import Account, Destination, Hide, Mode
+from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
 from mailgate.calls.model import Channel, Kind
+from mailgate.cli.account_hours import hours_options, with_hours
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
+from mailgate.languages import LANGUAGES
 from mailgate.store import accounts
 
 EPILOG = """\b
 Examples:
   mailgate account add ada@example.org --name "Ada Lovelace" --number "01 99 00 12 34"
   mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
+  mailgate account change ada@example.org --hours "Mon-Fri 9-12,13:30-18" --time-zone Europe/Paris
+  mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
   mailgate account list
 """
 
@@ -58,6 +63,14 @@ def _destination(text: str, region: str) -> Destination:
     return Destination(name=name, display_name=shown, channels=channels)
 
 
+def _extension(text: str, region: str) -> str:
+    """What the dialplan calls a party by: a name or short number as it is, a longer number in E.164."""
+    if not re.fullmatch(r"[A-Za-z0-9+*#_.-]{1,40}", text.replace(" ", "")):
+        raise click.BadParameter(f"{text!r} is not an extension, such as 201 or +33199001234")
+    plain = text.replace(" ", "").lower()
+    return parse_number(plain, region).address if plain.startswith("+") else plain
+
+
 def _find(d: Desk, address: str) -> Account:
     found = d.store.read(lambda rows: accounts.by_address(rows, d.sealer, address))
     if found is None:
@@ -75,9 +88,20 @@ def _find(d: Desk, address: str) -> Account:
 @click.option(
     "--destination", "others", multiple=True, help="Another party calls may lead to: 'support=Support team,+33…'."
 )
+@click.option(
+    "--extension", "extensions", multiple=True, help="As the dialplan calls this person; failed calls are told."
+)
+@click.option(
+    "--notices",
+    type=click.Choice([n.value for n in NoticesBy]),
+    default=NoticesBy.MAIL.value,
+    show_default=True,
+    help="How answers to offers come; by telephone they are spoken.",
+)
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
-@click.option("--language", type=click.Choice(["en", "de", "fr"]), help="Otherwise that of the gateway.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
+@hours_options
 @click.pass_context
 def add(
     context: click.Context,
@@ -88,9 +112,14 @@ def add(
     aliases: tuple[str, ...],
     hidden: tuple[str, ...],
     others: tuple[str, ...],
+    extensions: tuple[str, ...],
+    notices: str,
     mode: str,
     hide: str,
     language: str | None,
+    hours: str | None,
+    time_zone: str | None,
+    rings_first: bool | None,
 ) -> None:
     """Let ADDRESS offer calls."""
     with desk(context) as d:
@@ -110,12 +139,16 @@ def add(
             mode=Mode(mode),
             hide=Hide(hide),
             language=language or d.config.gateway.language,
+            extensions=tuple(dict.fromkeys(_extension(e, region) for e in extensions)),
+            notices_by=NoticesBy(notices),
             created_at=time.time(),
         )
+        made = with_hours(made, hours, time_zone, rings_first)
         try:
             d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
         except sqlite3.IntegrityError as error:
-            raise MailgateError(f"one of {', '.join(made.addresses)} belongs to an account already") from error
+            given = ", ".join((*made.addresses, *made.extensions))
+            raise MailgateError(f"one of {given} belongs to an account already") from error
     console.print(f"{made.addresses[0]} may now offer calls that lead to {', '.join(map(masked, channels))}.")
 
 
@@ -144,9 +177,12 @@ def list_(context: click.Context) -> None:
 @click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]))
 @click.option("--hide", type=click.Choice([h.value for h in Hide]))
-@click.option("--language", type=click.Choice(["en", "de", "fr"]))
+@click.option("--language", type=click.Choice(LANGUAGES))
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@hours_options
+@click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")
+@click.option("--notices", type=click.Choice([n.value for n in NoticesBy]), help="How answers to offers come.")
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
 @click.pass_context
 def change(
@@ -158,6 +194,11 @@ def change(
     language: str | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    hours: str | None,
+    time_zone: str | None,
+    rings_first: bool | None,
+    extensions: tuple[str, ...],
+    notices: str | None,
     note: bool,
 ) -> None:
     """Change the account of ADDRESS; what is not named stays.
@@ -176,15 +217,22 @@ def change(
             *(map(_sip, sips) if sips else kept_sip),
             *((parse_number(n, region) for n in numbers) if numbers else kept_tel),
         )
+        named = tuple(dict.fromkeys(_extension(e, region) for e in extensions if e != "none"))
         changed = replace(
             seen,
             display_name=name or seen.display_name,
             mode=Mode(mode) if mode else seen.mode,
             hide=Hide(hide) if hide else seen.hide,
             language=language or seen.language,
+            extensions=named if extensions else seen.extensions,
+            notices_by=NoticesBy(notices) if notices else seen.notices_by,
             destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
         )
-        d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
+        changed = with_hours(changed, hours, time_zone, rings_first)
+        try:
+            d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
+        except sqlite3.IntegrityError as error:
+            raise MailgateError(f"one of {', '.join(changed.extensions)} belongs to an account already") from error
         if note:
             d.store.transact_now(lambda rows: accounts.put_note(rows, changed.account_id, time.time()))
     console.print(f"Changed. Calls to {changed.display_name} lead to {', '.join(map(masked, channels))}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mailgate import config as configuration
-from mailgate import smtp_tls
+from mailgate import dkim_files, smtp_tls
 from mailgate.cli.common import console, desk, find_config
 from mailgate.keyfiles import read_secret
 
@@ -22,8 +22,8 @@ def check(context: click.Context) -> None:
     path = find_config(context)
     config = configuration.load(path)
     read_secret(config.asterisk.secret_file)
-    for key in config.dkim.keys:
-        read_secret(key.key_file)
+    for entry in dkim_files.whole(config.dkim, dkim_files.read(config.dkim)):
+        dkim_files.load(config.dkim, entry)
     smtp_tls.server(config.smtp.tls)
     smtp_tls.next_hop(config.smtp.next_hop_tls)
     if config.smtp.next_hop_auth.password_file:

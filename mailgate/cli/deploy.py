@@ -111,6 +111,7 @@ def asterisk(
         media_address=config.asterisk.media_address,
         dial_in=config.call.dial_in,
         pin_digits=config.call.pin_digits,
+        word_every_s=config.failed_calls.word_every_s,
     )
     _give(render_asterisk(settings), output)
 

@@ -13,6 +13,7 @@ from mailgate import config as configuration
 from mailgate.cli.common import console, parse_number
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import new_ring, write_secret
+from mailgate.languages import LANGUAGES
 from mailgate.store.database import create
 from smtp_hooks import dkim_keys
 
@@ -29,7 +30,7 @@ Example:
 @click.option("--url", prompt="Address of the accept pages (https://…)", help="Where recipients' browsers come to.")
 @click.option("--name", help="The organisation's name on the pages; otherwise the domain.")
 @click.option("--region", help="Country of numbers without a country code; otherwise that of --number.")
-@click.option("--language", default="en", show_default=True, type=click.Choice(["en", "de", "fr"]))
+@click.option("--language", default="en", show_default=True, type=click.Choice(LANGUAGES))
 @click.option("--selector", default="mailgate", show_default=True, help="DKIM selector.")
 @click.option("--listen", default="127.0.0.1:10025", show_default=True, help="Where the MTA hands mail over.")
 @click.option("--next-hop", default="127.0.0.1:10026", show_default=True, help="Where mail goes afterwards.")

@@ -1,4 +1,4 @@
-"""`mailgate keys` and `mailgate dkim`: rotate keys, show what the DNS must hold."""
+"""`mailgate keys`: rotate the keys of tokens and numbers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import click
 
 from mailgate import config as configuration
 from mailgate.cli.common import console, find_config
-from mailgate.keyfiles import read_secret, rotate
-from smtp_hooks import dkim_keys
+from mailgate.keyfiles import rotate
 
 
 @click.group()
@@ -36,16 +35,3 @@ def rotate_(context: click.Context, which: str) -> None:
     path = config.keys.token_file if which == "token" else config.keys.number_file
     ring = rotate(path, time.strftime(f"{which[0]}%Y%m%d%H%M%S", time.gmtime()))
     console.print(f"{path}: now {len(ring.keys)} keys, the newest is {ring.newest.key_id}. Restart `mailgate serve`.")
-
-
-@click.command()
-@click.pass_context
-def dkim(context: click.Context) -> None:
-    """Print the DNS records of the configured signing keys.
-
-    \b
-    Example:
-      mailgate dkim
-    """
-    for key in configuration.load(find_config(context)).dkim.keys:
-        click.echo(dkim_keys.zone_line(key.domain, key.selector, read_secret(key.key_file).encode("ascii")))

@@ -13,9 +13,10 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from mailgate.config.calls import Asterisk, Call, Dialling
+from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
+from mailgate.config.later import Later
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
 from mailgate.config.pages import Web
 from mailgate.config.trunks import TrunkTable
@@ -40,6 +41,8 @@ class Config(Section):
     trunk: tuple[TrunkTable, ...] = ()
     dialling: Dialling = Dialling()
     call: Call = Call()
+    later: Later = Later()
+    failed_calls: FailedCalls = FailedCalls()
     notices: Notices = Notices()
     log: Log = Log()
 

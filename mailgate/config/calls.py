@@ -50,6 +50,22 @@ class Dialling(Section):
     """Domains of outside SIP addresses that an offeree may be called at."""
 
 
+class FailedCalls(Section):
+    """Ordinary calls to an account's extension that fail: they become offers, and the caller may wait."""
+
+    offers: bool = True
+    hold_s: int = Field(default=60, ge=0, le=900)
+    """How long a caller is asked to wait; 0: nobody is."""
+    word_every_s: int = Field(default=20, ge=2, le=120)
+    """How often who waits is spoken to."""
+    music: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,40}$")
+    """A class of musiconhold.conf; empty: music of the gateway's own."""
+    most_by_caller: int = Field(default=10, ge=1)
+    """Messages in an hour that one caller's calls can lead to; what comes beyond is only counted."""
+    most_to_party: int = Field(default=30, ge=1)
+    """The same to one party, whoever calls."""
+
+
 class Call(Section):
     """How a call goes."""
 

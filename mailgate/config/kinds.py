@@ -11,6 +11,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from mailgate import colours
 from smtp_hooks.endpoint import parse_endpoint
 
 
@@ -70,6 +71,10 @@ def _ice_server(text: str) -> str:
     return text
 
 
+def _accent_colour(text: str) -> str:
+    return colours.checked(text) if text else ""
+
+
 def _loopback(text: str) -> str:
     if not text.startswith("127."):
         raise ValueError("not an address of loopback, such as 127.0.0.1:8088")
@@ -84,6 +89,7 @@ def _none_if_empty(value: object) -> object:
     return value or None
 
 
+AccentColour = Annotated[str, AfterValidator(_accent_colour)]
 IceServer = Annotated[str, AfterValidator(_ice_server)]
 Loopback = Annotated[str, AfterValidator(_loopback)]
 HostPort = Annotated[str, AfterValidator(_host_port)]

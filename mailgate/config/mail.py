@@ -146,6 +146,8 @@ class Dkim(Section):
     """Signatures after the change (RFC 6376). Without keys nothing is signed."""
 
     keys: tuple[DkimKey, ...] = ()
+    rotation: Path = Path("keys/dkim")
+    """A folder for the keys that follow (`mailgate dkim rotate`)."""
 
 
 class Notices(Section):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mailgate.config.kinds import HostPort, IceServer, Network, Section
+from mailgate.config.kinds import AccentColour, HostPort, IceServer, Network, OptionalPath, Section
 
 
 class Web(Section):
@@ -25,5 +25,9 @@ class Web(Section):
     turn_secret_file: Path | None = None
     """The secret shared with the TURN server, for credentials that are good for a while."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    accent_color: AccentColour = ""
+    """The organisation's colour, as #rrggbb; empty: the pages' own green."""
+    logo_file: OptionalPath = None
+    """The organisation's logo: SVG, PNG, JPEG or WebP."""
     metrics_networks: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Who may see /metrics, as far as the request comes from there itself."""

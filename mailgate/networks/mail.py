@@ -21,24 +21,31 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from importlib.resources import files
 
+from mailgate.networks import invite, missed_call
 from mailgate.offers.notice import Delivery, Kind, Notice
+from smtp_hooks.block import IconKind
 from smtp_hooks.envelope import Envelope, Recipient
 from smtp_hooks.transaction import NextHop
 
 log = logging.getLogger(__name__)
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,200}@[!-;=?-~]{1,200}>")  # no blanks: it goes into a header as it is
-_PERSONAL = frozenset({Kind.DECLINED, Kind.REPLIED, Kind.MISSED})
+_SLOT = frozenset({Kind.SLOT_BOOKED, Kind.SLOT_MOVED, Kind.SLOT_CANCELLED, Kind.SLOT_MISSED})
+_PERSONAL = frozenset({Kind.DECLINED, Kind.REPLIED, Kind.MISSED, *_SLOT})
 """Notices about an offer, to the offeror."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
-    """`from_address` is whom notices come from, with the organisation's name; `public_url` has no slash at its end."""
+    """`from_address` is whom notices come from, with the organisation's name; `public_url` has no slash at its end.
+    `gateway_number`: E.164, for calendar files; `time_zone`: IANA name, for an account that has none of its own."""
 
     from_address: str
     organisation: str
     public_url: str
+    gateway_number: str = ""
+    time_zone: str = "UTC"
+    icon: IconKind = "inline"
 
 
 def words() -> dict[str, Mapping[str, str]]:
@@ -51,6 +58,10 @@ def compose(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapp
     says = languages.get(notice.language.partition("-")[0].lower()) or languages["en"]
     values = dict(notice.values) | {"organisation": settings.organisation, "my": f"{settings.public_url}/my"}
     values["link"] = f"{settings.public_url}/my/in/{values.get('secret', '')}"
+    invitation = invite.of(notice, settings)
+    if invitation:
+        values["when"] = invitation.when
+        values["page"] = invitation.page
     message = EmailMessage(policy=policy.SMTP if notice.address.isascii() else policy.SMTPUTF8)
     message["From"] = _mailbox(settings.from_address, settings.organisation)
     message["To"] = _mailbox(notice.address)
@@ -62,6 +73,9 @@ def compose(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapp
         message["References"] = values["message_id"]
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n\n".join(_paragraphs(notice, says, values)) + "\n", cte="quoted-printable")
+    if invitation and invitation.file:
+        invite.attach(message, invitation)
+        message.set_boundary(f"=_{notice.notice_id}")  # sent again it is the same message, octet for octet
     return message.as_bytes()
 
 
@@ -78,6 +92,8 @@ def _paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, st
         told.append(says["reason"].format_map({**values, "reason": says[f"reason-{values['reason']}"]}))
     if values.get("outcome"):
         told.append(says[values["outcome"]].format_map(values))
+    if values.get("missed"):
+        told.append(says[f"missed-{values['missed']}"].format_map(values))
     if values.get("text"):
         told.append("\n".join(f"> {line}".rstrip() for line in values["text"].split("\n")))
     if notice.kind in _PERSONAL:
@@ -98,7 +114,7 @@ class MailNetwork:
     async def deliver(self, notice: Notice) -> Delivery:
         """One try; see mailgate.offers.notice.Network."""
         try:
-            message = self._sign(compose(notice, self._settings, self._words))
+            message = self._sign(self._compose(notice))
         except ValueError as error:
             log.warning("notice fits into no message: %s", type(error).__name__, extra={"notice": notice.notice_id})
             return Delivery.REFUSED
@@ -117,3 +133,14 @@ class MailNetwork:
         extra = {"notice": notice.notice_id, "reply": f"{reply.code} {reply.enhanced}".strip()}
         log.info("the next hop did not take a notice", extra=extra)
         return Delivery.REFUSED if reply.permanent else Delivery.LATER
+
+    def _compose(self, notice: Notice) -> bytes:
+        if notice.kind is not Kind.MISSED_CALL:
+            return compose(notice, self._settings, self._words)
+        settings = missed_call.MissedCallMail(
+            from_address=self._settings.from_address,
+            organisation=self._settings.organisation,
+            public_url=self._settings.public_url,
+            icon=self._settings.icon,
+        )
+        return missed_call.compose(notice, settings)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mailgate.calls.model import Channel, Outcome
+from mailgate.offers.slots import Access, Slot
 
 MOST_TEXT = 1000
 """Code points of a text that are kept: a screen on a phone, and not a letter."""
@@ -84,6 +85,10 @@ class News(Enum):
     DECLINED = "declined"
     REPLIED = "replied"
     MISSED = "missed"
+    SLOT_BOOKED = "slot-booked"
+    SLOT_MOVED = "slot-moved"
+    SLOT_CANCELLED = "slot-cancelled"
+    SLOT_MISSED = "slot-missed"
 
 
 MISSED = frozenset(
@@ -108,3 +113,5 @@ class Notify:
     reason: Reason | None = None
     text: str = field(default="", repr=False)
     outcome: Outcome | None = None
+    slot: Slot | None = None  # of the four about a slot: as it is now, or was
+    access: Access | None = None  # for the calendar file that an offeree has asked for

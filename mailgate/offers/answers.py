@@ -12,8 +12,10 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 
+from mailgate.accounts.model import NoticesBy
 from mailgate.errors import MailgateError
-from mailgate.offers.answer import Declined, Notify, NotMe, Reason, Replied, clean
+from mailgate.offers import slot_notices
+from mailgate.offers.answer import Declined, News, Notify, NotMe, Reason, Replied, clean
 from mailgate.offers.events import Effect, Event, name_of
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import IllegalTransition, Offer
@@ -173,8 +175,13 @@ def _never_again(rows: Rows, sealer: Sealer, offer: Offer, now: float) -> None:
 def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: float) -> None:
     terms = offer.terms
     account = accounts.by_id(rows, sealer, terms.account_id)
+    if told.slot is not None:
+        for notice in slot_notices.notices(offer, account, told, told.slot, now):
+            outbox.put(rows, sealer, notice)
+        return
     if account is None:
         return  # it was removed: nobody is there to be told
+    spoken = account.notices_by is NoticesBy.TELEPHONE and told.news is not News.MISSED
     notice = Notice(
         notice_id=f"{offer.offer_id}.{offer.version}",
         kind=Kind(told.news.value),
@@ -183,12 +190,15 @@ def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: flo
         created_at=now,
         expires_at=now + NOTICE_S,
         values={
-            "offeree": terms.offeree_address,
+            "offeree": terms.offeree_shown,
             "destination": terms.destination_name,
             "reason": told.reason.value if told.reason else "",
             "text": told.text,
             "outcome": told.outcome.value if told.outcome else "",
             "message_id": terms.message_id,
+            "offer": offer.offer_id,
+            "offeree_language": terms.language,
+            "telephone": account.destinations[0].channels[0].uri if spoken else "",
         },
     )
     outbox.put(rows, sealer, notice)

@@ -10,15 +10,17 @@ from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
 from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
+from mailgate.offers.slots import Access, Missed, Slot
 from mailgate.offers.table import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The offeree wants the call now, on this channel."""
+    """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is."""
 
     attempt_id: str
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,45 @@ class Expired:
     """The offer's time is over."""
 
 
-Event = Accepted | Declined | Replied | NotMe | Redirected | AnswerLost | CallEvent | Revoked | Expired
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """The offeree wants to be called at that time. `access` is for the calendar file, where it is mailed."""
+
+    slot: Slot
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Another time instead; as Booked."""
+
+    slot: Slot
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The call at that time is not wanted any more, by the offeree or the offeror; the offer stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The slot's time has come, and it is rung."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The slot's time has come, and it cannot be rung."""
+
+    missed: Missed
+
+
+Later = Booked | Moved | Cancelled | Due | Passed
+"""What happens to a slot."""
+
+Event = Accepted | Declined | Replied | NotMe | Redirected | Later | AnswerLost | CallEvent | Revoked | Expired
 
 
 def name_of(event: Event) -> Name:
@@ -54,6 +94,16 @@ def name_of(event: Event) -> Name:
             return Name.NOT_ME
         case Redirected():
             return Name.REDIRECTED
+        case Booked():
+            return Name.BOOKED
+        case Moved():
+            return Name.MOVED
+        case Cancelled():
+            return Name.CANCELLED
+        case Due():
+            return Name.DUE
+        case Passed():
+            return Name.PASSED
         case Ringing(leg=leg):
             return Name.OFFEREE_RINGS if leg == 1 else Name.DESTINATION_RINGS
         case Answered(leg=leg):

@@ -16,10 +16,18 @@ from typing import Protocol
 class Kind(Enum):
     """What a notice is about; each has words of its own on every network."""
 
-    DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id
-    REPLIED = "replied"  # to the offeror: values offeree, text, message_id
+    DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id; offer, telephone
+    REPLIED = "replied"  # to the offeror: values offeree, text, message_id; offer, telephone
     MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
+    # about a chosen time, see mailgate.offers.slot_notices for the values
+    SLOT_BOOKED = "slot-booked"
+    SLOT_MOVED = "slot-moved"
+    SLOT_CANCELLED = "slot-cancelled"
+    SLOT_MISSED = "slot-missed"
+    YOUR_SLOT = "your-slot"  # to an offeree who wants the calendar file by mail
+    YOUR_SLOT_CANCELLED = "your-slot-cancelled"
     CODE = "code"  # to an offeree who wants no offers: value code
+    MISSED_CALL = "missed-call"  # to who was called: values offeror, why, token, reply_to, on_line
     SIGN_IN = "sign-in"  # to an account: value secret
 
 

@@ -11,6 +11,8 @@ Rules, which hold for every caller:
 - A use is a connected call, not a click. Validity, uses and attempts are checked each by itself.
 - What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
 - To decline ends nothing: who holds the offer may still accept it while it lives. An answer in words changes no state.
+- A slot belongs to the offer and lies within its validity. It is rung once, by Due, not before its time and not much
+  later. Who calls before the slot keeps it, unless both have talked by then. What ends the offer ends the slot.
 """
 
 from __future__ import annotations
@@ -24,15 +26,21 @@ from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify,
 from mailgate.offers.events import (
     Accepted,
     AnswerLost,
+    Booked,
+    Cancelled,
+    Due,
     Effect,
     Event,
     Expired,
     HangUp,
+    Moved,
+    Passed,
     PlaceCall,
     Revoked,
     Suppress,
     name_of,
 )
+from mailgate.offers.slots import LATE_S, Missed, Slot
 from mailgate.offers.table import ENDED, IN_CALL, TRANSITIONS, WITHDRAWN, Name, Rule, State
 
 
@@ -54,18 +62,28 @@ class Terms:
     destination_name: str
     destination: tuple[Channel, ...] = field(repr=False)
     offeree_address: str
+    offeree_name: str = ""  # what the offeror is shown instead of the address, which not every caller may learn
     offeree: Channel | None = field(default=None, repr=False)  # where the offeror has said how to reach them
     language: str = "en"
     message_id: str = ""
 
+    @property
+    def offeree_shown(self) -> str:
+        """How the offeror knows the offeree."""
+        return self.offeree_name or self.offeree_address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to connect both parties. Times are UNIX seconds, None where it has not come to that."""
+    """One try to connect both parties. Times are UNIX seconds, None where it has not come to that.
+
+    `destination_first`: the offeror asked to be rung before the offeree. `leg1` is the offeree's side all the same.
+    """
 
     attempt_id: str
     ordinal: int
     leg1: Channel = field(repr=False)
+    held: Channel | None = field(default=None, repr=False)  # leg 2, where the offeror waits on the line
     started_at: float
     answered_at: float | None = None
     bridged_at: float | None = None
@@ -73,11 +91,13 @@ class Attempt:
     outcome: Outcome | None = None
     cause: int = 0
     bridged_s: float = 0.0
+    destination_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An offer as it stands. `version` grows by one with each step: the store's compare-and-set goes by it."""
+    """An offer as it stands. `version` grows by one with each step: the store's compare-and-set goes by it. `slot`: the
+    time that was chosen, and of a missed one until another is chosen."""
 
     offer_id: str
     terms: Terms
@@ -90,6 +110,7 @@ class Offer:
     attempt: Attempt | None = None
     closing: State | None = None
     replies: int = 0
+    slot: Slot | None = None
 
 
 def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:
@@ -105,14 +126,10 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
     match event:
         case Accepted():
             _in_time(offer, name, now)
-            attempt = Attempt(
-                attempt_id=event.attempt_id,
-                ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
-                leg1=event.leg1,
-                started_at=now,
-            )
-            changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1)
-            effects = (PlaceCall(attempt_id=event.attempt_id),)
+            changed, effects = _begin(offer, event.attempt_id, event.leg1, now, held=event.held)
+        case Booked() | Moved() | Cancelled() | Due() | Passed():
+            _in_time(offer, name, now)
+            changed, effects = _later(offer, event, name, now)
         case Declined():
             _in_time(offer, name, now)
             changed, effects = offer, (Notify(news=News.DECLINED, reason=event.reason, text=event.text),)
@@ -135,9 +152,73 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
             changed, effects = _closing(offer, State.EXPIRED, hang_up=False)
         case _:
             changed, effects = _told_by_asterisk(offer, event, name, now)
+    if isinstance(event, Declined | NotMe | Revoked | Expired) and offer.state not in IN_CALL:
+        changed, effects = _without_slot(changed, effects, was_booked=offer.state is State.BOOKED, event=event)
     state = _resolve(target, offer.state, changed)
     closing = None if state in ENDED else changed.closing
     return replace(changed, state=state, closing=closing, version=offer.version + 1), effects
+
+
+def _begin(
+    offer: Offer,
+    attempt_id: str,
+    leg1: Channel,
+    now: float,
+    *,
+    held: Channel | None = None,
+    destination_first: bool = False,
+) -> tuple[Offer, tuple[Effect, ...]]:
+    attempt = Attempt(
+        attempt_id=attempt_id,
+        ordinal=offer.attempt.ordinal + 1 if offer.attempt else 1,
+        leg1=leg1,
+        held=held,
+        started_at=now,
+        destination_first=destination_first,
+    )
+    slot = None if offer.slot and offer.slot.missed else offer.slot  # what was missed is over with the next try
+    changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1, slot=slot)
+    return changed, (PlaceCall(attempt_id=attempt_id),)
+
+
+def _later(
+    offer: Offer, event: Booked | Moved | Cancelled | Due | Passed, name: Name, now: float
+) -> tuple[Offer, tuple[Effect, ...]]:
+    slot = offer.slot
+    match event:
+        case Booked() | Moved():
+            if event.slot.start < now or event.slot.end > offer.expires_at:
+                raise IllegalTransition(offer.state, name, "not a time within the offer's validity")
+            chosen = replace(event.slot, sequence=offer.version + 1, attempt_id="", missed=None)
+            news = News.SLOT_BOOKED if isinstance(event, Booked) else News.SLOT_MOVED
+            return replace(offer, slot=chosen), (Notify(news=news, slot=chosen, access=event.access),)
+        case Cancelled():
+            return _without_slot(offer, (), was_booked=True, event=event)
+    if slot is None or now < slot.start:
+        raise IllegalTransition(offer.state, name, "the slot's time has not come")
+    match event:
+        case Due():
+            if now > slot.start + LATE_S:
+                raise IllegalTransition(offer.state, name, "the slot's time is over")
+            served = replace(offer, slot=replace(slot, attempt_id=event.attempt_id))
+            return _begin(served, event.attempt_id, slot.leg1, now, destination_first=slot.destination_first)
+        case Passed():
+            missed = replace(slot, missed=event.missed)
+            return replace(offer, slot=missed), (Notify(news=News.SLOT_MISSED, slot=missed),)
+
+
+def _without_slot(
+    offer: Offer, effects: tuple[Effect, ...], *, was_booked: bool, event: Event
+) -> tuple[Offer, tuple[Effect, ...]]:
+    """The same without its slot. Whoever has it in a calendar is told, so that it goes from there."""
+    slot = offer.slot
+    if slot is not None and was_booked:
+        gone = replace(slot, sequence=offer.version + 1)
+        if isinstance(event, Expired):  # nobody was there in time to ring it
+            effects += (Notify(news=News.SLOT_MISSED, slot=replace(gone, missed=Missed.LATE)),)
+        else:
+            effects += (Notify(news=News.SLOT_CANCELLED, slot=gone),)
+    return replace(offer, slot=None), effects
 
 
 def _in_time(offer: Offer, name: Name, now: float) -> None:
@@ -180,7 +261,28 @@ def _call_over(offer: Offer, attempt: Attempt, event: Ended, now: float) -> tupl
     effects: tuple[Effect, ...] = (Suppress(channel=attempt.leg1),) if outcome is Outcome.NOT_ME else ()
     if outcome in MISSED:
         effects = (Notify(news=News.MISSED, outcome=outcome),)
-    return replace(offer, attempt=ended, uses_left=offer.uses_left - used), effects
+    after = replace(offer, attempt=ended, uses_left=offer.uses_left - used)
+    return _slot_after_call(after, outcome, effects, now, event) if after.slot else (after, effects)
+
+
+def _slot_after_call(
+    offer: Offer, outcome: Outcome, effects: tuple[Effect, ...], now: float, event: Event
+) -> tuple[Offer, tuple[Effect, ...]]:
+    """What a call that is over means for the slot: it was the slot's own, or came before it, or went on into it."""
+    slot, attempt = offer.slot, offer.attempt
+    assert slot is not None and attempt is not None
+    own = slot.attempt_id == attempt.attempt_id
+    if outcome is Outcome.COMPLETED and own:
+        return replace(offer, slot=None), effects
+    withdrawn = offer.closing in WITHDRAWN
+    if (own or slot.start <= now) and outcome is not Outcome.COMPLETED and not withdrawn:
+        missed = replace(slot, attempt_id=attempt.attempt_id, missed=Missed.NOT_REACHED)
+        told = Notify(news=News.SLOT_MISSED, outcome=outcome, slot=missed)
+        return replace(offer, slot=missed), (*(e for e in effects if not isinstance(e, Notify)), told)
+    over = offer.closing is not None or offer.uses_left < 1 or offer.attempts_left < 1
+    if over or outcome is Outcome.COMPLETED:
+        return _without_slot(offer, effects, was_booked=True, event=event)
+    return offer, effects
 
 
 def _resolve(target: State | Rule, state: State, offer: Offer) -> State:
@@ -194,6 +296,10 @@ def _resolve(target: State | Rule, state: State, offer: Offer) -> State:
                 return offer.closing
             if offer.uses_left < 1:
                 return State.USED
-            return State.OPEN if offer.attempts_left > 0 else State.EXHAUSTED
+            if offer.attempts_left < 1:
+                return State.EXHAUSTED
+            if offer.slot is not None:
+                return State.MISSED if offer.slot.missed else State.BOOKED
+            return State.OPEN
         case _:
             assert_never(target)

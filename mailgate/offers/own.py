@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 from mailgate.accounts.model import Account
 from mailgate.offers.answer import Redirected
+from mailgate.offers.events import Cancelled
+from mailgate.offers.hours import parse
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers, UnknownOffer
@@ -188,6 +190,23 @@ class Own:
         event = Redirected(destination_name=to.display_name, destination=to.channels)
         await self._offers.apply(offer_id, event)
 
+    async def cancel(self, account: Account, offer_id: str) -> None:
+        """Give up the time at which a call was booked; the offer stays. Raises as `revoke`."""
+        self._owned(account, offer_id)
+        await self._offers.apply(offer_id, Cancelled())
+
+    async def set_hours(self, account: Account, *, hours: str, time_zone: str, rings_first: bool) -> None:
+        """When calls may be booked; empty: the gateway's usual hours. Raises BadHours."""
+        written = hours.strip()
+        if written or time_zone:
+            parse(written or "Mon 9-10", time_zone)  # a zone alone is judged with any hours
+        await self._store.transact(
+            lambda rows: accounts.set_hours(
+                rows, account.account_id, hours=written, time_zone=time_zone, rings_first=rings_first
+            )
+        )
+        log.info("hours changed", extra={"account": account.account_id})
+
     async def set_do_not_disturb(self, account: Account, on: bool) -> None:
         await self._store.transact(lambda rows: accounts.set_do_not_disturb(rows, account.account_id, on))
         log.info("do not disturb", extra={"account": account.account_id, "on": on})
@@ -206,7 +225,7 @@ def _own(rows: Rows, sealer: Sealer, offer: Offer, now: float) -> OwnOffer:
     shown = view(offer, now)
     return OwnOffer(
         view=shown,
-        to=offer.terms.offeree_address,
+        to=offer.terms.offeree_shown,
         created_at=offer.created_at,
         answers=tuple(rows_of.answers(rows, sealer, offer.offer_id)),
         may_revoke=shown.state not in ENDED and offer.closing is None,

@@ -9,6 +9,7 @@ Known limit: one post for each store; notices go one after another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import assert_never
@@ -34,21 +35,33 @@ def delay_s(tries: int) -> float:
 class Post:
     """Delivers the notices of one store through one network. `now` gives UNIX seconds."""
 
-    def __init__(self, *, store: Store, sealer: Sealer, network: Network, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        network: Network,
+        now: Callable[[], float],
+        nudged: asyncio.Event | None = None,
+    ) -> None:
+        """`nudged`, once set, begins a round at once."""
         self._store = store
         self._sealer = sealer
         self._network = network
         self._now = now
         self._purged_at = 0.0
+        self._nudged = nudged or asyncio.Event()
 
     async def run(self, every_s: float = 1.0) -> None:
         """Until cancelled, whatever goes wrong."""
         while True:
+            self._nudged.clear()
             try:
                 await self.round()
             except Exception:
                 log.exception("the post's round failed; it is tried again")
-            await asyncio.sleep(every_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), every_s)
 
     async def round(self) -> None:
         """Try everything that is due now, each once."""

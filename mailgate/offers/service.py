@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 
 from mailgate.calls.dialling import check_pair
+from mailgate.calls.mirror import mirrored
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
 from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
@@ -38,7 +39,9 @@ from mailgate.offers.events import (
     Suppress,
     name_of,
 )
+from mailgate.offers.held import Held
 from mailgate.offers.issue import Issued, Issuer, Rules
+from mailgate.offers.known import KnownNumbers
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
@@ -99,6 +102,7 @@ class Offers:
         now: Callable[[], float],
         new_id: Callable[[], str],
         new_code: Callable[[], str] = lambda: f"{secrets.randbelow(1_000_000):06}",
+        held: Held | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -110,11 +114,13 @@ class Offers:
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
         self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
+        self._who_waits = held or Held()
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
+        self.known = KnownNumbers(self._find, now)
         self.answers = Answers(
             store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
         )
@@ -129,13 +135,17 @@ class Offers:
 
     async def keep(self, issued: Sequence[Issued]) -> None:
         """Store new offers together; durable when this returns."""
+        await self._store.transact(lambda rows: self.put(rows, issued))
+
+    def new(self, terms: Terms) -> Issued:
+        """A new offer that is yet to be `put`."""
+        return self._issuer.issue(terms)
+
+    def put(self, rows: Rows, issued: Sequence[Issued]) -> None:
+        """Store new offers in somebody's transaction."""
         made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
-
-        def write(rows: Rows) -> None:
-            rows_of.insert(rows, self._sealer, made)
-            self._pins.give(rows, [each.offer.offer_id for each in issued])
-
-        await self._store.transact(write)
+        rows_of.insert(rows, self._sealer, made)
+        self._pins.give(rows, [each.offer.offer_id for each in issued])
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
@@ -146,7 +156,13 @@ class Offers:
         return self._view(self._find(token), self._now())
 
     def _view(self, offer: Offer, now: float) -> View:
-        return view(offer, now, self._pins.of(offer.offer_id) if offer.state in WAITING else "")
+        pin = self._pins.of(offer.offer_id) if offer.state in WAITING else ""
+        return view(offer, now, pin, on_line=self._who_waits.channel(offer.offer_id) is not None)
+
+    def stir(self, offer_id: str) -> None:
+        """Show the offer again to who watches it: something beside its state has changed."""
+        if (offer := self._by_id(offer_id)) is not None:
+            self._watchers.publish(self._view(offer, self._now()))
 
     async def watch(self, token: str) -> AsyncGenerator[View]:
         """The view of the token's offer, again after each change. Raises as `look`."""
@@ -180,19 +196,21 @@ class Offers:
         or IllegalTransition where the offer cannot be accepted in the state it is in.
         """
         offer = self._find(token)
-        if self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
+        held = self._who_waits.channel(offer.offer_id)
+        if not held and self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
             raise CallRefused("do-not-disturb", "the offeror takes no calls just now")
         for channel in offer.terms.destination:
             check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
-        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held))
 
     async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
         """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
 
         async def accept(offer_id: str, leg1: Channel) -> View:
-            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1))
+            held = self._who_waits.channel(offer_id)
+            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held))
 
         return await self._pins.dialled(pin, caller, channel, accept)
 
@@ -220,6 +238,8 @@ class Offers:
         if offer is None:
             log.warning("call event of an unknown attempt", extra={"attempt": event.attempt_id})
             return
+        if offer.attempt and offer.attempt.destination_first:
+            event = mirrored(event)
         try:
             await self.apply(offer.offer_id, event)
         except IllegalTransition as error:
@@ -277,11 +297,17 @@ class Offers:
 
     # --- persist, then act ------------------------------------------------------------------------------------
 
-    async def apply(self, offer_id: str, event: Event) -> View:
-        """Step the offer by the event, commit, publish, begin the effects. Raises UnknownOffer, IllegalTransition."""
+    async def apply(
+        self, offer_id: str, event: Event, *, guard: Callable[[Rows, Offer], None] = lambda rows, offer: None
+    ) -> View:
+        """Step the offer by the event, commit, publish, begin the effects. Raises UnknownOffer, IllegalTransition.
+
+        `guard` looks at the offer and at others in the same transaction, and may refuse by an exception of its own.
+        """
         while True:
             now = self._now()
-            done = await self._store.transact(partial(self._swap, offer_id=offer_id, event=event, now=now))
+            swap = partial(self._swap, offer_id=offer_id, event=event, now=now, guard=guard)
+            done = await self._store.transact(swap)
             if done is not None:
                 break
         offer, effects = done
@@ -296,14 +322,18 @@ class Offers:
         )
         shown = self._view(offer, now)
         self._watchers.publish(shown)
+        self._who_waits.stepped(offer, event)
         for effect in effects:
             await self._begin(offer, effect)
         return shown
 
-    def _swap(self, rows: Rows, *, offer_id: str, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]] | None:
+    def _swap(
+        self, rows: Rows, *, offer_id: str, event: Event, now: float, guard: Callable[[Rows, Offer], None]
+    ) -> tuple[Offer, tuple[Effect, ...]] | None:
         seen = rows_of.by_id(rows, self._sealer, offer_id)
         if seen is None:
             raise UnknownOffer(f"there is no offer {offer_id}")
+        guard(rows, seen)
         changed, effects = step(seen, event, now)
         name = name_of(event).value
         if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):

@@ -14,6 +14,8 @@ class State(Enum):
 
     OPEN = "open"
     DECLINED = "declined"  # not wanted; may be accepted all the same while it lives
+    BOOKED = "booked"  # a time has been chosen; the call is made then
+    MISSED = "missed"  # the time came and brought no conversation; another may be chosen
     PLACING = "placing"  # accepted and committed; Asterisk is being asked
     OFFEREE_RINGING = "offeree-ringing"
     OFFEREE_ASKED = "offeree-asked"  # leg 1 has answered and is asked to press 1
@@ -28,7 +30,7 @@ class State(Enum):
     SUPPRESSED = "suppressed"  # whoever reads the mailbox wants no offers there
 
 
-WAITING = frozenset({State.OPEN, State.DECLINED})
+WAITING = frozenset({State.OPEN, State.DECLINED, State.BOOKED, State.MISSED})
 """States in which the offer may be accepted while its time is not over."""
 
 IN_CALL = frozenset(
@@ -59,6 +61,11 @@ class Name(Enum):
     REPLIED = "replied"
     NOT_ME = "not-me"
     REDIRECTED = "redirected"
+    BOOKED = "booked"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    DUE = "due"
+    PASSED = "passed"
     OFFEREE_RINGS = "offeree-rings"
     OFFEREE_ANSWERED = "offeree-answered"
     OFFEREE_CONFIRMED = "offeree-confirmed"
@@ -77,10 +84,21 @@ class Rule(Enum):
 
     STAY = "the same state"
     CLOSE_AFTER_CALL = "the same state; what ends the offer takes hold when the call is over"
-    AFTER_CALL = "open again, or ended where nothing is left or something has ended it meanwhile"
+    AFTER_CALL = (
+        "open again (a slot: booked still, or missed), or ended where nothing is left or something has ended it"
+    )
 
 
-AFTER_CALL_TARGETS = (State.OPEN, State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED)
+AFTER_CALL_TARGETS = (
+    State.OPEN,
+    State.BOOKED,
+    State.MISSED,
+    State.USED,
+    State.EXHAUSTED,
+    State.REVOKED,
+    State.EXPIRED,
+    State.SUPPRESSED,
+)
 """What Rule.AFTER_CALL can lead to."""
 
 _S, _N, _R = State, Name, Rule
@@ -88,6 +106,7 @@ _S, _N, _R = State, Name, Rule
 TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OPEN, _N.ACCEPTED): _S.PLACING,
     (_S.OPEN, _N.DECLINED): _S.DECLINED,
+    (_S.OPEN, _N.BOOKED): _S.BOOKED,
     (_S.OPEN, _N.REPLIED): _R.STAY,
     (_S.OPEN, _N.REDIRECTED): _R.STAY,
     (_S.OPEN, _N.NOT_ME): _S.SUPPRESSED,
@@ -95,11 +114,33 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
     #
     (_S.DECLINED, _N.ACCEPTED): _S.PLACING,
+    (_S.DECLINED, _N.BOOKED): _S.BOOKED,
     (_S.DECLINED, _N.REPLIED): _R.STAY,
     (_S.DECLINED, _N.REDIRECTED): _R.STAY,
     (_S.DECLINED, _N.NOT_ME): _S.SUPPRESSED,
     (_S.DECLINED, _N.REVOKED): _S.REVOKED,
     (_S.DECLINED, _N.EXPIRED): _S.EXPIRED,
+    #
+    (_S.BOOKED, _N.ACCEPTED): _S.PLACING,
+    (_S.BOOKED, _N.DUE): _S.PLACING,
+    (_S.BOOKED, _N.MOVED): _R.STAY,
+    (_S.BOOKED, _N.CANCELLED): _S.OPEN,
+    (_S.BOOKED, _N.PASSED): _S.MISSED,
+    (_S.BOOKED, _N.DECLINED): _S.DECLINED,
+    (_S.BOOKED, _N.REPLIED): _R.STAY,
+    (_S.BOOKED, _N.REDIRECTED): _R.STAY,
+    (_S.BOOKED, _N.NOT_ME): _S.SUPPRESSED,
+    (_S.BOOKED, _N.REVOKED): _S.REVOKED,
+    (_S.BOOKED, _N.EXPIRED): _S.EXPIRED,
+    #
+    (_S.MISSED, _N.ACCEPTED): _S.PLACING,
+    (_S.MISSED, _N.BOOKED): _S.BOOKED,
+    (_S.MISSED, _N.DECLINED): _S.DECLINED,
+    (_S.MISSED, _N.REPLIED): _R.STAY,
+    (_S.MISSED, _N.REDIRECTED): _R.STAY,
+    (_S.MISSED, _N.NOT_ME): _S.SUPPRESSED,
+    (_S.MISSED, _N.REVOKED): _S.REVOKED,
+    (_S.MISSED, _N.EXPIRED): _S.EXPIRED,
     #
     (_S.PLACING, _N.OFFEREE_RINGS): _S.OFFEREE_RINGING,
     (_S.PLACING, _N.OFFEREE_ANSWERED): _S.OFFEREE_ASKED,

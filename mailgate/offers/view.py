@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
+from mailgate.offers.known import tail
 from mailgate.offers.offer import Offer
+from mailgate.offers.slots import Missed
 from mailgate.offers.table import IN_CALL, WAITING, State
 
 
@@ -16,7 +18,9 @@ class View:
 
     `outcome` and the times are those of the latest attempt. `may_accept` says whether a press starts a call now,
     `may_decline` and `may_reply` whether the other answers are taken; `replies` counts those in words.
-    `pin` is for who dials in, empty where nobody can.
+    `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
+    the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a missed one why it came to
+    nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the telephone just now.
     """
 
     offer_id: str
@@ -40,9 +44,17 @@ class View:
     ended_at: float | None = None
     bridged_s: float = 0.0
     pin: str = field(default="", repr=False)
+    tail: str = field(default="", repr=False)
+    destination_first: bool = False
+    slot_at: float | None = None
+    slot_minutes: int = 0
+    slot_zone: str = ""
+    slot_sequence: int = 0
+    slot_missed: Missed | None = None
+    on_line: bool = False
 
 
-def view(offer: Offer, now: float, pin: str = "") -> View:
+def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -56,7 +68,7 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         language=offer.terms.language,
         expires_at=offer.expires_at,
         may_accept=waiting and not overdue,
-        may_decline=offer.state is State.OPEN and not overdue,
+        may_decline=waiting and offer.state is not State.DECLINED and not overdue,
         may_reply=waiting and not overdue and offer.replies < MOST_REPLIES,
         replies=offer.replies,
         in_call=offer.state in IN_CALL,
@@ -69,4 +81,12 @@ def view(offer: Offer, now: float, pin: str = "") -> View:
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
         pin=pin if waiting and not overdue else "",
+        tail=tail(offer.terms.offeree) if waiting and not overdue else "",
+        destination_first=attempt.destination_first if attempt else False,
+        slot_at=offer.slot.start if offer.slot else None,
+        slot_minutes=offer.slot.minutes if offer.slot else 0,
+        slot_zone=offer.slot.zone if offer.slot else "",
+        slot_sequence=offer.slot.sequence if offer.slot else 0,
+        slot_missed=offer.slot.missed if offer.slot else None,
+        on_line=on_line and waiting and not overdue,
     )

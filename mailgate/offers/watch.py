@@ -49,7 +49,7 @@ class _Watcher:
         self._changed.set()
 
     def tell(self, view: View) -> None:
-        if view.version > self._view.version or view.state is not self._view.state:
+        if view.version >= self._view.version and view != self._view:
             self._view = view
             self._changed.set()
 

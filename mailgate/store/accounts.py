@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from mailgate.accounts.model import Account, Destination, Hide, Mode
-from mailgate.calls.model import Channel
+from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
+from mailgate.calls.model import Channel, Kind
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
 
@@ -14,14 +14,18 @@ from mailgate.store.seal import Sealer
 def insert(rows: Rows, sealer: Sealer, account: Account) -> None:
     """Raises sqlite3.IntegrityError where an address belongs to an account already."""
     rows.run("insert_account", **_columns(sealer, account), created_at=account.created_at)
+    _put_hours(rows, account)
     _insert_parts(rows, sealer, account)
 
 
 def replace(rows: Rows, sealer: Sealer, account: Account) -> None:
     """Write the account anew; its identity and creation time stay."""
     rows.run("update_account", **_columns(sealer, account))
+    _put_hours(rows, account)
     rows.run("delete_destinations", account_id=account.account_id)
     rows.run("delete_addresses", account_id=account.account_id)
+    rows.run("delete_extensions", account_id=account.account_id)
+    rows.run("delete_caller_ids", account_id=account.account_id)
     _insert_parts(rows, sealer, account)
 
 
@@ -29,6 +33,8 @@ def remove(rows: Rows, account_id: str) -> None:
     """The account goes; its offers stay, ended by whoever removes it."""
     rows.run("delete_destinations", account_id=account_id)
     rows.run("delete_addresses", account_id=account_id)
+    rows.run("delete_extensions", account_id=account_id)
+    rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
@@ -44,6 +50,24 @@ def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
     return None if row is None else _account(rows, sealer, row)
 
 
+def by_extension(rows: Rows, sealer: Sealer, extension: str) -> Account | None:
+    """Whom a call to this extension is for (compared in lower case)."""
+    row = rows.one("account_by_extension", extension=extension.lower())
+    return None if row is None else _account(rows, sealer, row)
+
+
+def by_caller(rows: Rows, sealer: Sealer, channel: Channel) -> Account | None:
+    """The one account that calls from there; None where there is none, or several share the telephone."""
+    found = rows.all("accounts_by_caller", digest=sealer.digest(f"caller {channel.uri}"))
+    return _account(rows, sealer, found[0]) if len(found) == 1 else None
+
+
+def know_callers(rows: Rows, sealer: Sealer) -> None:
+    """Note from which channels accounts call, where a store from before this was known has not."""
+    for row in rows.all("accounts_without_caller_ids"):
+        _insert_caller_ids(rows, sealer, _account(rows, sealer, row))
+
+
 def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
     """While it is on, nobody is put through to the account's destinations."""
     rows.run("set_do_not_disturb", account_id=account_id, on=int(on))
@@ -51,6 +75,11 @@ def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
 
 def do_not_disturb(rows: Rows, account_id: str) -> bool:
     return rows.one("do_not_disturb", account_id=account_id) is not None
+
+
+def set_hours(rows: Rows, account_id: str, *, hours: str, time_zone: str, rings_first: bool) -> None:
+    """When calls with the account may be booked, and whether its destination is rung first."""
+    rows.run("set_hours", account_id=account_id, hours=hours, time_zone=time_zone, rings_first=int(rings_first))
 
 
 def everyone(rows: Rows, sealer: Sealer) -> list[Account]:
@@ -116,6 +145,12 @@ def put_note(rows: Rows, account_id: str, after: float) -> None:
     rows.run("put_note", account_id=account_id, after=after)
 
 
+def _put_hours(rows: Rows, account: Account) -> None:
+    set_hours(
+        rows, account.account_id, hours=account.hours, time_zone=account.time_zone, rings_first=account.rings_first
+    )
+
+
 def _opened(sealer: Sealer, account_id: str, address: str, sealed: bytes | None) -> Channel | None:
     return None if sealed is None else Channel.parse(sealer.open(sealed, f"book {account_id} {address}"))
 
@@ -128,6 +163,7 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "hide": account.hide.value,
         "language": account.language,
         "do_not_disturb": int(account.do_not_disturb),
+        "notices_by": account.notices_by.value,
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
 
@@ -135,6 +171,9 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
 def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
     for address in account.addresses:
         rows.run("insert_address", address=address.lower(), account_id=account.account_id)
+    for extension in account.extensions:
+        rows.run("insert_extension", extension=extension.lower(), account_id=account.account_id)
+    _insert_caller_ids(rows, sealer, account)
     for position, destination in enumerate(account.destinations):
         rows.run(
             "insert_destination",
@@ -147,6 +186,12 @@ def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
                 f"destinations {account.account_id} {destination.name}",
             ),
         )
+
+
+def _insert_caller_ids(rows: Rows, sealer: Sealer, account: Account) -> None:
+    own = (*account.destinations[0].channels, *(Channel(Kind.TEL, number) for number in account.extra_numbers))
+    for channel in dict.fromkeys(own):
+        rows.run("insert_caller_id", digest=sealer.digest(f"caller {channel.uri}"), account_id=account.account_id)
 
 
 def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
@@ -171,5 +216,10 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         hide=Hide(row["hide"]),
         language=row["language"],
         do_not_disturb=bool(row["do_not_disturb"]),
+        hours=row["hours"],
+        time_zone=row["time_zone"],
+        rings_first=bool(row["rings_first"]),
+        extensions=tuple(e["extension"] for e in rows.all("extensions_of", account_id=account_id)),
+        notices_by=NoticesBy(row["notices_by"]),
         created_at=row["created_at"],
     )

@@ -10,6 +10,7 @@ from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
+from mailgate.store import slots
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
 
@@ -62,6 +63,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
         attempts_left=changed.attempts_left,
         attempt_id=attempt.attempt_id if attempt else None,
         replies=changed.replies,
+        has_slot=int(changed.slot is not None),
     )
     if done != 1:
         return False
@@ -72,6 +74,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
             destination_name=changed.terms.destination_name,
             destination=_sealed_destination(sealer, changed),
         )
+    slots.follow(rows, sealer, seen, changed)
     if attempt is not None and attempt != seen.attempt:
         _put_attempt(rows, sealer, seen.offer_id, attempt)
     rows.run(
@@ -214,6 +217,7 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "destination_name": terms.destination_name,
         "destination": _sealed_destination(sealer, offer),
         "offeree_address": terms.offeree_address,
+        "offeree_name": terms.offeree_name,
         "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
@@ -227,6 +231,7 @@ def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) ->
         offer_id=offer_id,
         ordinal=attempt.ordinal,
         leg1=sealer.seal(attempt.leg1.uri, f"attempts {attempt.attempt_id}"),
+        held=attempt.held.uri.encode() if attempt.held else None,  # the name of a channel, no number
         started_at=attempt.started_at,
         answered_at=attempt.answered_at,
         bridged_at=attempt.bridged_at,
@@ -234,6 +239,7 @@ def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) ->
         outcome=attempt.outcome.value if attempt.outcome else None,
         cause=attempt.cause,
         bridged_s=attempt.bridged_s,
+        destination_first=int(attempt.destination_first),
     )
 
 
@@ -253,6 +259,7 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
                 Channel.parse(uri) for uri in json.loads(sealer.open(row["destination"], f"offers {row['offer_id']}"))
             ),
             offeree_address=row["offeree_address"],
+            offeree_name=row["offeree_name"],
             offeree=Channel.parse(sealer.open(row["offeree"], f"offeree {row['offer_id']}"))
             if row["offeree"]
             else None,
@@ -268,6 +275,7 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
         replies=row["replies"],
+        slot=slots.of(rows, sealer, row["offer_id"]) if row["has_slot"] else None,
     )
 
 
@@ -281,6 +289,7 @@ def _attempt(sealer: Sealer, row: Row) -> Attempt:
         attempt_id=row["attempt_id"],
         ordinal=row["ordinal"],
         leg1=Channel.parse(sealer.open(row["leg1"], f"attempts {row['attempt_id']}")),
+        held=Channel.parse(row["held"].decode()) if row["held"] else None,
         started_at=row["started_at"],
         answered_at=row["answered_at"],
         bridged_at=row["bridged_at"],
@@ -288,4 +297,5 @@ def _attempt(sealer: Sealer, row: Row) -> Attempt:
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         cause=row["cause"] or 0,
         bridged_s=row["bridged_s"] or 0.0,
+        destination_first=bool(row["destination_first"]),
     )

@@ -1,13 +1,15 @@
 -- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
 
 -- name: insert_account
-INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, created_at)
-VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :created_at);
+INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, notices_by,
+                      created_at)
+VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :notices_by,
+        :created_at);
 
 -- name: update_account
 UPDATE accounts
 SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
-    do_not_disturb = :do_not_disturb
+    do_not_disturb = :do_not_disturb, notices_by = :notices_by
 WHERE account_id = :account_id;
 
 -- name: insert_address
@@ -80,16 +82,16 @@ UPDATE accounts SET note_after = :after WHERE account_id = :account_id;
 -- name: insert_offer
 INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state, version, closing, created_at,
                     expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,
-                    offeree_address, offeree, language, message_id, attempt_id)
+                    offeree_address, offeree_name, offeree, language, message_id, attempt_id)
 VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :version, NULL, :created_at,
         :expires_at, :uses_left, :attempts_left, :offeror_name, :destination_name, :destination,
-        :offeree_address, :offeree, :language, :message_id, NULL);
+        :offeree_address, :offeree_name, :offeree, :language, :message_id, NULL);
 
 -- name: swap_offer
 -- Compare and set: no row is changed where another step came first.
 UPDATE offers
 SET state = :state, version = :version, closing = :closing, uses_left = :uses_left,
-    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies
+    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies, has_slot = :has_slot
 WHERE offer_id = :offer_id AND version = :seen_version;
 
 -- name: delete_untouched_offer
@@ -108,7 +110,7 @@ SELECT offers.* FROM offers JOIN attempts USING (offer_id) WHERE attempts.attemp
 SELECT * FROM offers WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at;
 
 -- name: offers_overdue
-SELECT * FROM offers WHERE state IN ('open', 'declined') AND expires_at <= :now ORDER BY expires_at LIMIT :most;
+SELECT * FROM offers WHERE state IN ('open', 'declined', 'booked', 'missed') AND expires_at <= :now ORDER BY expires_at LIMIT :most;
 
 -- name: recent_offers
 SELECT * FROM offers
@@ -116,10 +118,10 @@ WHERE (:account_id IS NULL OR account_id = :account_id) AND (:state IS NULL OR s
 ORDER BY created_at DESC LIMIT :most;
 
 -- name: put_attempt
-INSERT INTO attempts (attempt_id, offer_id, ordinal, leg1, started_at, answered_at, bridged_at, ended_at, outcome,
-                      cause, bridged_s)
-VALUES (:attempt_id, :offer_id, :ordinal, :leg1, :started_at, :answered_at, :bridged_at, :ended_at, :outcome,
-        :cause, :bridged_s)
+INSERT INTO attempts (attempt_id, offer_id, ordinal, leg1, held, started_at, answered_at, bridged_at, ended_at, outcome,
+                      cause, bridged_s, destination_first)
+VALUES (:attempt_id, :offer_id, :ordinal, :leg1, :held, :started_at, :answered_at, :bridged_at, :ended_at, :outcome,
+        :cause, :bridged_s, :destination_first)
 ON CONFLICT (attempt_id) DO UPDATE
 SET answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
     outcome = excluded.outcome, cause = excluded.cause, bridged_s = excluded.bridged_s;
@@ -256,3 +258,85 @@ WHERE digest = :digest AND state NOT IN (SELECT value FROM json_each(:ended));
 
 -- name: pin_of_offer
 SELECT key_id, generation FROM pins WHERE offer_id = :offer_id;
+
+-- name: put_slot
+-- `waits`: it is booked, and its time has not come.
+INSERT INTO slots (offer_id, waits, start, minutes, zone, leg1, destination_first, mail, sequence, attempt_id, missed)
+VALUES (:offer_id, :waits, :start, :minutes, :zone, :leg1, :destination_first, :mail, :sequence, :attempt_id, :missed)
+ON CONFLICT (offer_id) DO UPDATE
+SET waits = excluded.waits, start = excluded.start, minutes = excluded.minutes, zone = excluded.zone,
+    leg1 = excluded.leg1, destination_first = excluded.destination_first, mail = excluded.mail,
+    sequence = excluded.sequence, attempt_id = excluded.attempt_id, missed = excluded.missed;
+
+-- name: delete_slot
+DELETE FROM slots WHERE offer_id = :offer_id;
+
+-- name: slot_of
+SELECT * FROM slots WHERE offer_id = :offer_id;
+
+-- name: slots_due
+SELECT offer_id, start FROM slots WHERE waits = 1 AND start <= :now ORDER BY start, sequence LIMIT :most;
+
+-- name: slots_between
+-- What is promised, and what is being rung: a call holds its line and its destination for as long as its slot lasts.
+SELECT start, minutes, count(*) AS every,
+       sum(account_id = :account_id AND destination_name = :destination_name) AS own
+FROM slots JOIN offers USING (offer_id)
+WHERE start > :after AND start < :before AND missed IS NULL AND offer_id <> :offer_id
+GROUP BY start, minutes;
+
+-- name: count_in_states
+SELECT count(*) AS offers FROM offers WHERE state IN (SELECT value FROM json_each(:states));
+
+-- name: set_hours
+UPDATE accounts SET hours = :hours, time_zone = :time_zone, rings_first = :rings_first WHERE account_id = :account_id;
+
+-- name: account_by_extension
+SELECT accounts.* FROM accounts JOIN extensions USING (account_id) WHERE extension = :extension;
+
+-- name: extensions_of
+SELECT extension FROM extensions WHERE account_id = :account_id ORDER BY rowid;
+
+-- name: insert_extension
+INSERT INTO extensions (extension, account_id) VALUES (:extension, :account_id);
+
+-- name: delete_extensions
+DELETE FROM extensions WHERE account_id = :account_id;
+
+-- name: accounts_by_caller
+SELECT accounts.* FROM accounts JOIN caller_ids USING (account_id) WHERE digest = :digest;
+
+-- name: accounts_without_caller_ids
+SELECT * FROM accounts WHERE account_id NOT IN (SELECT account_id FROM caller_ids);
+
+-- name: insert_caller_id
+INSERT INTO caller_ids (digest, account_id) VALUES (:digest, :account_id);
+
+-- name: delete_caller_ids
+DELETE FROM caller_ids WHERE account_id = :account_id;
+
+-- name: insert_missed_call
+INSERT INTO missed_calls (call_id, at, callee_id, caller, made, offer_id, caller_id)
+VALUES (:call_id, :at, :callee_id, :caller, :made, :offer_id, :caller_id);
+
+-- name: missed_call
+SELECT * FROM missed_calls WHERE call_id = :call_id;
+
+-- name: missed_calls_of_offer
+SELECT count(*) AS calls FROM missed_calls WHERE offer_id = :offer_id;
+
+-- name: open_offer_for_call
+-- The offer that an earlier call of the same caller to the same party led to, while it may still be accepted.
+SELECT offer_id FROM missed_calls JOIN offers USING (offer_id)
+WHERE callee_id = :callee_id AND caller = :caller AND expires_at > :now
+  AND state NOT IN (SELECT value FROM json_each(:over))
+ORDER BY at DESC LIMIT 1;
+
+-- name: missed_calls_since
+-- How many messages these calls have led to, of one caller (to anybody) and to one party (of anybody).
+SELECT count(*) FILTER (WHERE caller = :caller) AS by_caller, count(*) FILTER (WHERE callee_id = :callee_id) AS to_callee,
+       count(*) FILTER (WHERE callee_id = :callee_id AND caller = :caller) AS of_pair
+FROM missed_calls WHERE at > :since AND made IN ('offered', 'noted');
+
+-- name: purge_missed_calls
+DELETE FROM missed_calls WHERE at < :before AND (offer_id IS NULL OR offer_id NOT IN (SELECT offer_id FROM offers));

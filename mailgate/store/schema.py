@@ -224,3 +224,74 @@ def pins(db: Database) -> None:
 def sender_notes(db: Database) -> None:
     """When a sender is told that a message went out with an offer: see the query `notes_due`."""
     db.table("accounts").add_column("note_after", float, not_null_default=0.0)
+
+
+@MIGRATIONS()
+def slots(db: Database) -> None:
+    """Times at which offerees have asked to be called, and when offerors may be."""
+    db.table("slots").create(
+        {
+            "offer_id": str,
+            "waits": int,
+            "start": float,
+            "minutes": int,
+            "zone": str,
+            "leg1": bytes,
+            "destination_first": int,
+            "mail": int,
+            "sequence": int,
+            "attempt_id": str,
+            "missed": str,
+        },
+        pk="offer_id",
+        not_null={"waits", "start", "minutes", "zone", "leg1", "destination_first", "mail", "sequence", "attempt_id"},
+        foreign_keys=[("offer_id", "offers", "offer_id")],
+        strict=True,
+    )
+    db.table("slots").create_index(["waits", "start"])
+    db.table("slots").create_index(["start"])
+    db.table("offers").add_column("has_slot", int, not_null_default=0)
+    db.table("attempts").add_column("destination_first", int, not_null_default=0)
+    db.table("accounts").add_column("hours", str, not_null_default="")
+    db.table("accounts").add_column("time_zone", str, not_null_default="")
+    db.table("accounts").add_column("rings_first", int, not_null_default=0)
+
+
+@MIGRATIONS()
+def missed_calls(db: Database) -> None:
+    """Ordinary calls that failed (the caller as a keyed digest), who can be called, and callers who wait."""
+    db.table("extensions").create(
+        {"extension": str, "account_id": str},
+        pk="extension",
+        not_null={"account_id"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("extensions").create_index(["account_id"])
+    db.table("caller_ids").create(
+        {"digest": bytes, "account_id": str},
+        pk=("digest", "account_id"),
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("caller_ids").create_index(["account_id"])
+    db.table("missed_calls").create(
+        {
+            "call_id": str,
+            "at": float,
+            "callee_id": str,
+            "caller": bytes,
+            "made": str,
+            "offer_id": str,
+            "caller_id": str,  # the caller's account, where there is one
+        },
+        pk="call_id",
+        not_null={"at", "callee_id", "caller", "made"},
+        strict=True,
+    )
+    db.table("missed_calls").create_index(["callee_id", "caller", "at"])
+    db.table("missed_calls").create_index(["at"])
+    db.table("missed_calls").create_index(["offer_id"])
+    db.table("accounts").add_column("notices_by", str, not_null_default="mail")
+    db.table("offers").add_column("offeree_name", str, not_null_default="")
+    db.table("attempts").add_column("held", bytes)

@@ -175,7 +175,7 @@ class AnswerPages:
         if self._answers.suppressed(token):
             shown, status = Never(done=True), 200
         page = self._pages.never(token, view, reader, shown)
-        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language"})
+        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _to_never(self, token: str, query: str = "") -> Response:
         return RedirectResponse(f"{self._pages.path(token)}/never{query}", status_code=303)

@@ -3,6 +3,7 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
+    …    /a/{token}/later: a call at another time, see mailgate.web.later
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
@@ -33,6 +34,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
+from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, UnknownOffer
@@ -41,10 +43,13 @@ from mailgate.offers.view import View
 from mailgate.web.answer import AnswerPages, Front
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
+from mailgate.web.language import LanguageSwitch, asked
+from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
+from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
@@ -65,16 +70,18 @@ def create_app(
     dial: Dial,
     *,
     own: Own | None = None,
+    bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's. `now` gives UNIX seconds, `metrics` the
+    """The application; without `own` there are no pages of the offeror's, without `bookings` nobody can choose a time.
+    `now` gives UNIX seconds, `metrics` the
     counters in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
-    pages = Pages(settings, nonces, now)
+    pages = Pages(settings, nonces, now, later=bookings is not None)
     accept = _AcceptPage(settings, offers, dial, pages, nonces)
     beside = AnswerPages(offers.answers, pages, nonces, accept.front())
 
@@ -122,7 +129,10 @@ def create_app(
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
-            *(MyPages(settings, own, pages).routes() if own else ()),
+            *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
+            *LanguageSwitch(settings, pages.languages).routes(),
+            *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
+            *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
@@ -135,7 +145,7 @@ def create_app(
     app.add_middleware(
         Guard,
         frame_ancestors=settings.frame_ancestors,
-        failure_page=lambda headers: pages.plain("failure", pages.reader(headers.get("accept-language", ""))),
+        failure_page=lambda headers: pages.plain("failure", pages.reader(asked(headers))),
     )
     return app
 
@@ -222,13 +232,12 @@ class _AcceptPage:
         # nothing is awaited between the check of the nonce and this mark: of many presses one goes on
         self._accepting.add(view.offer_id)
         try:
-            await self._offers.accept(token, self._channel(fields, form))
+            await self._offers.accept(token, self._channel(token, fields, form))
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
             if error.reason == "do-not-disturb":  # nothing is wrong with what was typed
                 return self._page(token, view, reader, 409, form=form.noticing("do_not_disturb"))
-            wrong = "sip" if self._settings.allow_sip and "sip" in fields else "number"
-            return self._page(token, view, reader, 422, form=form.refusing(wrong, error.reason))
+            return self._page(token, view, reader, 422, form=form.refusing(_field(form, error), error.reason))
         except UnknownOffer:
             return self._worthless("gone", request)
         except IllegalTransition as error:
@@ -242,16 +251,19 @@ class _AcceptPage:
         return Form(
             region=region if region in self._pages.regions else reader.region,
             number=fields.get("number", "")[:40],
+            digits="digits" in fields and not fields.get("number", "").strip(),
             sip=fields.get("sip", "")[:320] if self._settings.allow_sip else "",
+            by_sip=self._settings.allow_sip and "sip" in fields,
         )
 
-    def _channel(self, fields: Mapping[str, str], form: Form) -> Channel:
-        """Raises CallRefused."""
-        sip = self._settings.allow_sip and "sip" in fields
-        typed = (form.sip if sip else form.number).strip()
+    def _channel(self, token: str, fields: Mapping[str, str], form: Form) -> Channel:
+        """Raises CallRefused, UnknownOffer."""
+        if form.digits:
+            return self._dial(self._offers.known.number(token, fields["digits"][:20]), form.region)
+        typed = (form.sip if form.by_sip else form.number).strip()
         if not typed:
             raise CallRefused("empty")
-        if sip:
+        if form.by_sip:
             return self._dial(f"sip:{typed[4:] if typed[:4].lower() == 'sip:' else typed}", form.region)
         if typed[:4].lower() == "sip:":  # the number's field is no way around `allow_sip`
             raise CallRefused("not-a-number")
@@ -269,13 +281,13 @@ class _AcceptPage:
             return "gone"
 
     def _reader(self, request: Request, view: View) -> Reader:
-        return self._pages.reader(request.headers.get("accept-language", ""), view.language)
+        return self._pages.reader(asked(request.headers), view.language)
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(
             self._pages.offer(token, view, reader, form),
             status_code=status,
-            headers={"Vary": "Accept-Language", **self._pages.headers},
+            headers={"Vary": "Accept-Language, Cookie", **self._pages.headers},
         )
 
     def _to_page(self, token: str) -> Response:
@@ -286,5 +298,12 @@ class _AcceptPage:
 
     def plain(self, kind: str, status: int, headers: Headers) -> Response:
         """A page of a title and a sentence; see Pages.plain."""
-        reader = self._pages.reader(headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(headers))
         return HTMLResponse(self._pages.plain(kind, reader), status_code=status)
+
+
+def _field(form: Form, error: CallRefused) -> str:
+    """The field that a refusal stands at. A number that was known and may not be dialled is no fault of the digits."""
+    if form.by_sip:
+        return "sip"
+    return "digits" if form.digits and error.reason.startswith("digits-") else "number"

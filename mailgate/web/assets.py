@@ -11,10 +11,13 @@ from starlette.responses import Response
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
+    "jpg": "image/jpeg",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
     "png": "image/png",
     "svg": "image/svg+xml",
+    "vcf": "text/vcard; charset=utf-8",
+    "webp": "image/webp",
 }
 _FOREVER = "public, max-age=31536000, immutable"  # RFC 8246; the name changes with the content
 

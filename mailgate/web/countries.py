@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import phonenumbers
 from babel import Locale
 from babel.core import UnknownLocaleError
+from phonenumbers import PhoneMetadata
 
 from mailgate.web.texts import ranges
 
@@ -36,6 +37,23 @@ def examples(regions: Iterable[str]) -> dict[str, str]:
         number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
         if number is not None:
             found[region] = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return found
+
+
+def shapes(regions: Iterable[str]) -> dict[str, tuple[str, str, str, tuple[int, ...]]]:
+    """For each region what the page's script needs to say whether a number is complete while it is typed.
+
+    An example ("" where there is none), the calling code, the digits dialled before a national number ("" where there
+    are none), and how many digits national numbers have. Which of these can be called is the server's say.
+    """
+    written = examples(regions)
+    found: dict[str, tuple[str, str, str, tuple[int, ...]]] = {}
+    for region in sorted(regions):
+        metadata = PhoneMetadata.metadata_for_region(region)
+        if metadata is None or metadata.general_desc is None:
+            continue
+        lengths = tuple(length for length in metadata.general_desc.possible_length if length > 0)
+        found[region] = (written.get(region, ""), str(metadata.country_code), metadata.national_prefix or "", lengths)
     return found
 
 

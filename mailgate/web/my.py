@@ -4,7 +4,7 @@
     POST /my/link            the address → a link is mailed, where an account writes from it
     GET  /my/in/{secret}     what the link opens: a button, and changes nothing
     POST /my/in/{secret}     the button, with the proof from this browser or typed → 303 to the list, signed in
-    POST /my/revoke, /my/redirect, /my/quiet, /my/out
+    POST /my/revoke, /my/redirect, /my/cancel, /my/quiet, /my/hours, /my/out
 
 A session is a cookie that scripts cannot read and other sites cannot use (HttpOnly, SameSite=Lax); each form holds a
 key of the session besides. See mailgate.offers.own for what the proof is for.
@@ -17,19 +17,27 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from mailgate import when
 from mailgate.accounts.model import Account
 from mailgate.calls.model import Outcome
 from mailgate.offers.answer import MISSED
+from mailgate.offers.hours import BadHours, zone_of
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import LINK_S, SESSION_S, Own, OwnOffer
 from mailgate.offers.service import UnknownOffer
+from mailgate.offers.slots import Rules
+from mailgate.offers.table import State
+from mailgate.web import zones
+from mailgate.web.language import asked
 from mailgate.web.pages import Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
@@ -43,16 +51,28 @@ _DIGITS = re.compile(r"[0-9]{6}\Z")
 
 
 class MyPages:
-    """The routes of the offeror's own pages."""
+    """The routes of the offeror's own pages. `slots`: the rules for calls at another time, None where there are none;
+    `now` gives UNIX seconds."""
 
-    def __init__(self, settings: WebSettings, own: Own, pages: Pages) -> None:
+    def __init__(
+        self, settings: WebSettings, own: Own, pages: Pages, slots: Rules | None, now: Callable[[], float]
+    ) -> None:
         self._own = own
+        self._now = now
+        self._slots = slots
         self._pages = pages
         self._home = f"{settings.base_path}/my"
         self._secure = settings.public_url.startswith("https:")
 
     def routes(self) -> list[Route]:
-        posts = {"revoke": self.revoke, "redirect": self.redirect, "quiet": self.quiet, "out": self.out}
+        posts = {
+            "revoke": self.revoke,
+            "redirect": self.redirect,
+            "cancel": self.cancel,
+            "quiet": self.quiet,
+            "hours": self.hours,
+            "out": self.out,
+        }
         return [
             Route("/my", self.home, methods=["GET"]),
             Route("/my/link", self.ask, methods=["POST"]),
@@ -110,7 +130,7 @@ class MyPages:
         secret = request.path_params["secret"]
         path = f"{self._home}/in/{secret if _SECRET.match(secret) else 'x'}"
         return self._page(
-            "my_door.html", self._reader(request), 422 if wrong else 200, action=path, asks=asks, wrong=wrong
+            "my_door.html", self._reader(request), 422 if wrong else 200, action=path, here=path, asks=asks, wrong=wrong
         )
 
     # --- what one does with offers --------------------------------------------------------------------------------
@@ -129,6 +149,33 @@ class MyPages:
         account, fields = signed_in
         to = fields.get("destination", "")
         return await self._done(request, self._own.redirect(account, fields.get("offer", ""), to))
+
+    async def cancel(self, request: Request) -> Response:
+        signed_in = await self._signed_in(request)
+        if isinstance(signed_in, Response):
+            return signed_in
+        account, fields = signed_in
+        return await self._done(request, self._own.cancel(account, fields.get("offer", "")))
+
+    async def hours(self, request: Request) -> Response:
+        signed_in = await self._signed_in(request)
+        if isinstance(signed_in, Response):
+            return signed_in
+        account, fields = signed_in
+        typed = replace(
+            account,
+            hours=fields.get("hours", "")[:400],
+            time_zone=fields.get("zone", "")[:64],
+            rings_first=fields.get("first") == "yes",
+        )
+        try:
+            await self._own.set_hours(
+                account, hours=typed.hours, time_zone=typed.time_zone, rings_first=typed.rings_first
+            )
+        except BadHours as error:
+            log.info("hours that cannot be read: %s", error, extra={"account": account.account_id})
+            return self._list(request, typed, request.cookies[_SESSION], wrong_hours=True)
+        return self._go_home()
 
     async def quiet(self, request: Request) -> Response:
         signed_in = await self._signed_in(request)
@@ -181,17 +228,41 @@ class MyPages:
 
     # --- answers ------------------------------------------------------------------------------------------------
 
-    def _list(self, request: Request, account: Account, session: str) -> Response:
-        reader = self._pages.reader(request.headers.get("accept-language", ""), account.language)
+    def _list(self, request: Request, account: Account, session: str, *, wrong_hours: bool = False) -> Response:
+        reader = self._pages.reader(asked(request.headers), account.language)
         shown = [self._entry(reader, account, own) for own in self._own.list(account)]
         return self._page(
             "my.html",
             reader,
+            422 if wrong_hours else 200,
             account=account,
+            hours=self._hours(reader, account, wrong=wrong_hours),
             key=self._own.form_key(session),
             offers=shown,
             quiet=account.do_not_disturb,
         )
+
+    def _hours(self, reader: Reader, account: Account, *, wrong: bool) -> Mapping[str, object] | None:
+        """When the account may be called, as the template shows it; None where no times are offered."""
+        rules = self._slots
+        if rules is None:
+            return None
+        zone = account.time_zone or rules.zone
+        return {
+            "written": account.hours or ("" if wrong else rules.hours),
+            "zone": zone,
+            "zones": zones.choices(reader.region, (zone, rules.zone), self._now(), reader.texts.language),
+            "first": account.rings_first,
+            "wrong": wrong,
+        }
+
+    def _slot(self, reader: Reader, account: Account, own: OwnOffer) -> str:
+        """The time that is booked, in words; empty where none is."""
+        view = own.view
+        if view.slot_at is None or view.state is not State.BOOKED:
+            return ""
+        zone = zone_of(account.time_zone) or zone_of(self._slots.zone if self._slots else "") or ZoneInfo("UTC")
+        return when.moment(view.slot_at, zone, reader.texts.language)
 
     def _entry(self, reader: Reader, account: Account, own: OwnOffer) -> Mapping[str, object]:
         """An offer as the template shows it."""
@@ -216,19 +287,20 @@ class MyPages:
                 }
                 for each in own.answers
             ],
+            "slot": self._slot(reader, account, own),
             "may_revoke": own.may_revoke,
             "others": others if own.may_redirect else [],
         }
 
     def _reader(self, request: Request) -> Reader:
-        return self._pages.reader(request.headers.get("accept-language", ""))
+        return self._pages.reader(asked(request.headers))
 
     def _page(self, name: str, reader: Reader, status: int = 200, **values: object) -> Response:
-        page = self._pages.render(name, reader, {"home": self._home, **values})
+        page = self._pages.render(name, reader, {"home": self._home, "here": self._home, **values})
         return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _plain(self, kind: str, status: int, headers: Headers) -> Response:
-        reader = self._pages.reader(headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(headers))
         return HTMLResponse(self._pages.plain(kind, reader), status_code=status)
 
     def _go_home(self, query: str = "") -> Response:

@@ -19,9 +19,13 @@ from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mailgate import when
+from mailgate.languages import LANGUAGES
 from mailgate.offers.answer import Reason
+from mailgate.offers.hours import zone_of
 from mailgate.offers.view import View
 from mailgate.web import assets, countries, texts
+from mailgate.web.brand import files_of as brand_files
 from mailgate.web.guard import security_headers
 from mailgate.web.nonce import Nonces
 from mailgate.web.settings import WebSettings
@@ -44,12 +48,15 @@ class Form:
     """What stands in the form: what was typed, in which country, and what was wrong with it.
 
     `wrong` names the field that `refusal` (a text under `refused.`) is about; `notice` is a text under `notice.`.
+    `digits`: the number was asked for by four of its digits, and not typed whole; `by_sip`: that form was sent.
     `answer` is `decline` or `reply` where that form was sent: with `reason` and the words `said`.
     """
 
     region: str
     number: str = ""
+    digits: bool = False
     sip: str = ""
+    by_sip: bool = False
     wrong: str = ""
     refusal: str = ""
     notice: str = ""
@@ -91,19 +98,33 @@ def answer_mark(view: View) -> str:
     return f"answer {view.replies}"
 
 
+def slot_mark(view: View) -> str:
+    """What the nonces of a slot's forms name: a time pressed twice is taken once."""
+    return f"slot {view.slot_sequence}"
+
+
 class Pages:
     """Renders with one set of templates, words and keys."""
 
-    def __init__(self, settings: WebSettings, nonces: Nonces, now: Callable[[], float]) -> None:
+    def __init__(self, settings: WebSettings, nonces: Nonces, now: Callable[[], float], *, later: bool = False) -> None:
+        """`later`: whether a time can be chosen (mailgate.web.later)."""
+        self._later = later
         self._settings = settings
         self._nonces = nonces
         self._now = now
-        self._languages = texts.load()
+        self.languages = texts.load()
         self._zone = ZoneInfo(settings.time_zone)
         self.regions = frozenset(settings.countries or countries.EVERY_REGION)
-        self._examples = countries.examples(self.regions)
+        shapes = countries.shapes(self.regions)
+        self._examples = {region: shape[0] for region, shape in shapes.items()}
         self._gateway = countries.spaced(settings.gateway_number)
-        self.assets = assets.load({"examples.json": json.dumps(self._examples, separators=(",", ":")).encode()})
+        brand = brand_files(
+            organisation=settings.organisation,
+            number=settings.gateway_number,
+            accent=settings.accent,
+            logo=settings.logo,
+        )
+        self.assets = assets.load({"numbers.json": json.dumps(shapes, separators=(",", ":")).encode(), **brand})
         # The bundled script is made by scripts/build-page; a package without it serves pages that have others call.
         self.talks = settings.talk is not None and TALK_SCRIPT in self.assets.names
         if settings.talk is not None and not self.talks:
@@ -124,6 +145,9 @@ class Pages:
             name: f"{settings.base_path}/static/{hashed}" for name, hashed in self.assets.names.items()
         }
         environment.globals["organisation"] = settings.organisation
+        environment.globals["logo"] = f"logo.{settings.logo.suffix}" if settings.logo else ""
+        environment.globals["languages"] = [self.languages[language] for language in LANGUAGES]
+        environment.globals["base"] = settings.base_path
         self._environment = environment
         self._offer = environment.get_template("offer.html")
         self._panel = environment.get_template("panel.html")
@@ -147,8 +171,10 @@ class Pages:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
-        if form is None and story.phase == "offer" and story.may_decline and story.may_reply and not story.replied:
-            return self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin)).fill(values)
+        plain = story.phase == "offer" and not view.on_line and not story.replied
+        if form is None and plain and story.may_decline and story.may_reply:
+            sheet = self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin), bool(view.tail))
+            return sheet.fill(values)
         return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
 
     def news(self, token: str, view: View, reader: Reader, *, more: bool, seen: str) -> tuple[str, str]:
@@ -180,7 +206,14 @@ class Pages:
         values = self._values(token, view, reader, story)
         step = "done" if shown.done else "code" if shown.sent else "address"
         return self._never.render(
-            {**values, "texts": reader.texts, "say": self._say(reader, story, values), "shown": shown, "step": step}
+            {
+                **values,
+                "texts": reader.texts,
+                "here": f"{values['path']}/never",
+                "say": self._say(reader, story, values),
+                "shown": shown,
+                "step": step,
+            }
         )
 
     def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
@@ -193,6 +226,26 @@ class Pages:
         language = reader.texts.language
         return f"{format_date(when, 'medium', language)}, {format_time(when, 'short', self._zone, language)}"
 
+    def gateway(self) -> str:
+        """The gateway's own number, as people write it."""
+        return self._gateway
+
+    def form(self, reader: Reader, form: Form) -> dict[str, Any]:
+        """What a template is given for the fields of a telephone number."""
+        return {
+            "form": form,
+            "refusal": self._refusal(reader.texts.say, reader, form),
+            "countries": self._countries(reader.texts.language, form.region),
+            "countries_shown": len(self.regions) > 1,
+            "example": self._examples.get(form.region, ""),
+        }
+
+    def slot(self, view: View, reader: Reader) -> str:
+        """The time that was chosen, in words, in the time zone that it was chosen in."""
+        if view.slot_at is None:
+            return ""
+        return when.moment(view.slot_at, zone_of(view.slot_zone) or self._zone, reader.texts.language)
+
     def duration(self, reader: Reader, seconds: int) -> str:
         return _duration(reader.texts, seconds)
 
@@ -200,6 +253,7 @@ class Pages:
         """A page of a title and a sentence: `not_found`, `gone`, `too_large`, `method`, `failure`."""
         return self._plain.render(
             texts=reader.texts,
+            here="",
             title=reader.texts.say(f"plain.{kind}_title"),
             text=reader.texts.say(f"plain.{kind}_text"),
         )
@@ -217,6 +271,10 @@ class Pages:
             "pen": self._nonces.make(token, answer_mark(view)),
             "key": story.key,
             "pin": _grouped(view.pin),
+            "keys": view.pin,
+            "tail": view.tail,
+            "slot": self.slot(view, reader),
+            "slotpen": self._nonces.make(token, slot_mark(view)) if story.slot else "",
         }
 
     def _context(self, reader: Reader, story: Story, form: Form, values: Mapping[str, str]) -> dict[str, Any]:
@@ -224,6 +282,7 @@ class Pages:
         return {
             **values,
             "texts": reader.texts,
+            "here": values["path"],
             "story": story,
             "say": say,
             "title": say(story.title),
@@ -236,32 +295,35 @@ class Pages:
             "example": self._examples.get(form.region, ""),
             "allow_sip": self._settings.allow_sip,
             "talks": self.talks,
+            "later": self._later,
             "gateway": self._gateway,
+            "gateway_number": self._settings.gateway_number,
             "clock": _clock(story.talked_s or 0),
         }
 
     def _say(self, reader: Reader, story: Story, values: Mapping[str, str]) -> Callable[[str], str]:
         filled = {
             **values,
-            "gateway": _isolated(self._gateway) if reader.texts.direction == "rtl" else self._gateway,
+            "gateway": self._gateway,
             "organisation": self._settings.organisation,
             "duration": _duration(reader.texts, story.talked_s or 0),
         }
         return lambda name: reader.texts.say(name, **filled)
 
-    def _sheet_of(self, language: str, region: str, title: str, has_pin: bool) -> Sheet:
+    def _sheet_of(self, language: str, region: str, title: str, has_pin: bool, has_tail: bool) -> Sheet:
         """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
-        reader = Reader(texts=self._languages[language], region=region)
+        reader = Reader(texts=self.languages[language], region=region)
         story = Story(
             key=gap("key"), phase="offer", title=title, text="offer.lead", form=True, may_decline=True, may_reply=True
         )
         values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "pen", "key")}
-        values["pin"] = gap("pin") if has_pin else ""
+        values |= {name: gap(name) if has_pin else "" for name in ("pin", "keys")}
+        values |= {"tail": gap("tail") if has_tail else "", "slot": "", "slotpen": ""}
         return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:
         return Reader(
-            texts=texts.choose(self._languages, accept_language, otherwise),
+            texts=texts.choose(self.languages, accept_language, otherwise),
             region=countries.region_of(accept_language, self.regions, self._settings.default_region),
         )
 
@@ -293,11 +355,6 @@ def _watch(story: Story) -> str:
 def _grouped(pin: str) -> str:
     """Digits in threes, as people say them."""
     return " ".join(pin[i : i + 3] for i in range(0, len(pin), 3))
-
-
-def _isolated(number: str) -> str:
-    """A number that keeps its order among words that run from right to left (Unicode Annex 9, 2.4)."""
-    return f"\N{LEFT-TO-RIGHT ISOLATE}{number}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _clock(seconds: int) -> str:

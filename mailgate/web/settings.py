@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
+from mailgate.web.brand import Logo
 from tokens.keys import KeyRing
 
 
@@ -36,7 +37,10 @@ class WebSettings:
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `metrics_networks`: who may see /metrics.
+    - `accent`: the organisation's colour as `mailgate.colours.checked` gives it, "": the pages' own.
+    - `logo`: its picture, beside the name.
     - `time_zone`: IANA name, for the date until which an offer holds.
+    - `organizer`: the gateway's own mail address, for calendar files.
     """
 
     public_url: str
@@ -50,7 +54,10 @@ class WebSettings:
     talk: TalkSettings | None = None
     frame_ancestors: str = "'none'"
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    accent: str = ""
+    logo: Logo | None = None
     time_zone: str = "UTC"
+    organizer: str = ""
 
     @property
     def origin(self) -> str:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypedDict, assert_never
 
 from mailgate.calls.model import COMES_IN, Kind, Outcome
+from mailgate.offers.slots import Missed
 from mailgate.offers.table import ENDED, State
 from mailgate.offers.view import View
 
@@ -54,6 +55,7 @@ class Story:
     may_reply: bool = False
     replied: bool = False
     by_page: bool = False  # the call goes through the page: leaving it ends the call
+    slot: bool = False  # a time is booked: it can be moved and cancelled
 
 
 class _Answers(TypedDict):
@@ -65,9 +67,11 @@ class _Answers(TypedDict):
 
 
 _STEPS = ("calling_you", "press", "calling_them", "connected")
+_STEPS_THEM_FIRST = ("calling_them", "calling_you", "press", "connected")
 _STEPS_HERE = ("on_line", "calling_them", "connected")
 """Who has called in, from the page or by telephone, is not called and presses no key."""
 
+_THEIR_TURN = frozenset({State.PLACING, State.DESTINATION_RINGING})
 _BEFORE = frozenset({State.PLACING, State.OFFEREE_RINGING, State.OFFEREE_ASKED})
 _NEVER_HERE = frozenset({Outcome.OFFEREE_NO_ANSWER, Outcome.OFFEREE_UNREACHABLE, Outcome.OFFEREE_HUNG_UP})
 
@@ -83,7 +87,7 @@ def _reached(state: State) -> int | None:
             return 2
         case State.CONNECTED:
             return 3
-        case State.OPEN | State.DECLINED | State.UNSETTLED:
+        case State.OPEN | State.DECLINED | State.BOOKED | State.MISSED | State.UNSETTLED:
             return None
         case State.USED | State.EXHAUSTED | State.REVOKED | State.EXPIRED | State.SUPPRESSED:
             return None
@@ -91,22 +95,41 @@ def _reached(state: State) -> int | None:
             assert_never(state)
 
 
+def _reached_them_first(state: State) -> int | None:
+    """The same where the destination is rung first."""
+    match state:
+        case State.PLACING | State.DESTINATION_RINGING:
+            return 0
+        case State.DESTINATION_ASKED:
+            return 1
+        case _:
+            return _reached(state)
+
+
 def tell(view: View, now: float) -> Story:
     """The story of an offer at a moment."""
-    key = f"{view.version}.{view.state.value}"
+    key = f"{view.version}.{view.state.value}{'.line' if view.on_line else ''}"
     if view.in_call:
         return _call(view, key, now)
     if view.state is State.DECLINED:
-        return _declined(view, key)
+        return _waits(view, key, "declined")
+    if view.state is State.BOOKED:
+        return _waits(view, key, "booked", slot=True)
     recent = view.ended_at is not None and now - view.ended_at < RECENT_S
     told = recent and view.state is not State.SUPPRESSED
+    if view.slot_missed not in (None, Missed.NOT_REACHED):
+        told = False  # the latest call was before the time that nobody was called at
     if view.outcome is not None and (told or view.state in (State.USED, State.EXHAUSTED)):
         return _over(view, view.outcome, key)
+    if view.state is State.MISSED:
+        return _waits(view, key, "missed", text=f"missed.{(view.slot_missed or Missed.NOT_REACHED).value}")
     if view.state in ENDED:
         return Story(
             key=key, phase="over", title=f"state.{view.state.value}.title", text=f"state.{view.state.value}.text"
         )
     other = "" if view.destination_name == view.offeror_name else "_other"
+    if view.on_line:
+        return Story(key=key, phase="offer", title="line.title", text="line.lead", form=True, **_answers(view))
     return Story(
         key=key,
         phase="offer",
@@ -117,14 +140,17 @@ def tell(view: View, now: float) -> Story:
     )
 
 
-def _declined(view: View, key: str) -> Story:
+def _waits(view: View, key: str, name: str, *, text: str = "", slot: bool = False) -> Story:
+    """Something was decided that may be thought over."""
     return Story(
         key=key,
         phase="over",
-        title="state.declined.title",
-        text="state.declined.text",
-        advice="state.declined.next",
+        title=f"state.{name}.title",
+        text=text or f"state.{name}.text",
+        advice=f"state.{name}.next",
         form=view.may_accept,
+        slot=slot,
+        good=slot,
         **_answers(view),
     )
 
@@ -134,16 +160,18 @@ def _answers(view: View) -> _Answers:
 
 
 def _call(view: View, key: str, now: float) -> Story:
-    behind = _reached(view.state)
+    behind = _reached_them_first(view.state) if view.destination_first else _reached(view.state)
     here = view.leg1_kind in COMES_IN
     steps: tuple[Step, ...] = ()
     if behind is not None:
-        names = _STEPS_HERE if here else _STEPS
+        names = _STEPS_HERE if here else _STEPS_THEM_FIRST if view.destination_first else _STEPS
         behind = max(0, behind - 1) if here else behind
         steps = tuple(
             Step(name=f"steps.{name}", progress=_progress(number, behind)) for number, name in enumerate(names)
         )
     name = "on-line" if here and view.state in _BEFORE else view.state.value
+    if view.destination_first and view.state not in (State.CONNECTED, State.UNSETTLED):
+        name = "them-first" if view.state in _THEIR_TURN else "your-turn"
     talked = view.state is State.CONNECTED and view.bridged_at is not None
     return Story(
         key=key,

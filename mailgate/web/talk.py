@@ -28,6 +28,7 @@ from mailgate.errors import CallRefused
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
+from mailgate.web.language import asked
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Pages
 from mailgate.web.request import TooLarge, read_form
@@ -79,7 +80,7 @@ class Talk:
 
     async def press(self, request: Request) -> Response:
         token = request.path_params["token"]
-        reader = self._pages.reader(request.headers.get("accept-language", ""))
+        reader = self._pages.reader(asked(request.headers))
 
         def no(status: int, text: str) -> Response:
             return JSONResponse({"say": reader.texts.say(text)}, status_code=status)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
+_ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 MOST_RANGES = 20
 """Language ranges that are looked at; browsers send fewer than ten."""
 
@@ -26,7 +27,13 @@ class Texts:
     entries: Mapping[str, str]
 
     def say(self, name: str, **values: object) -> str:
-        """The text of that name, filled in. Raises KeyError where there is none."""
+        """The text of that name, filled in. Raises KeyError where there is none.
+
+        Among words that run from right to left each value keeps its own direction, and a number its order (Unicode
+        Annex 9, 2.4.2: first strong isolate; without a letter that is left to right).
+        """
+        if self.direction == "rtl":
+            values = {key: f"{_ISOLATE}{value}{_END}" for key, value in values.items()}
         return self.entries[name].format_map(values)
 
     def knows(self, name: str) -> bool:

@@ -6,8 +6,8 @@
                        ▼ │
                     control process: store, calls, pages, clock
 
-A worker gets its listening socket and its end of the socket pair by inheritance, and the configuration on standard
-input, so that all processes of a gateway run on the same one. All listen on one socket, which belongs to the control
-process: a worker that dies takes no connection with it that was not accepted yet, and one that has less to do accepts
-more (SO_REUSEPORT would share ten connections out by chance, and leave a core without work).
+A worker gets the listening sockets (SMTP, milter) and its end of the socket pair by inheritance, and the configuration
+on standard input, so that all processes of a gateway run on the same one. All listen on the same sockets, which belong
+to the control process: a worker that dies takes no connection with it that was not accepted yet, and one that has less
+to do accepts more (SO_REUSEPORT would share ten connections out by chance, and leave a core without work).
 """

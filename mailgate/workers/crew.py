@@ -20,6 +20,7 @@ from mailgate.books import OwnBooks
 from mailgate.config import Config
 from mailgate.delivery_notes import DeliveryNotes
 from mailgate.errors import ConfigError, MailgateError
+from mailgate.intake import Doors
 from mailgate.metrics import Counts
 from mailgate.workers.records import account_record, issued_of
 from mailgate.workers.wire import Wire
@@ -42,7 +43,7 @@ class Crew:
         self._books = books
         self._notes = notes
         self._counts = counts
-        self._listener: socket.socket | None = None
+        self._doors: Doors | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._serving: list[asyncio.Future[None]] = []
         self._wires: set[Wire] = set()
@@ -51,16 +52,12 @@ class Crew:
 
     async def start(self) -> None:
         """Bind, start all workers, and wait until each serves. Raises ConfigError."""
-        section = self._config.smtp
-        try:
-            listener = self._listener = _bound(section.listen)
-        except OSError as error:
-            raise ConfigError(f"smtp.listen: {section.listen} cannot be listened on: {error.strerror}") from error
+        doors = self._doors = Doors(self._config)
         loop = asyncio.get_running_loop()
-        for _ in range(section.workers):
+        for _ in range(self._config.smtp.workers):
             serving: asyncio.Future[None] = loop.create_future()
             self._serving.append(serving)
-            self._keepers.append(loop.create_task(self._keep(listener, serving)))
+            self._keepers.append(loop.create_task(self._keep(doors, serving)))
         try:
             async with asyncio.timeout(START_S):
                 await asyncio.gather(*self._serving)
@@ -75,22 +72,22 @@ class Crew:
             wire.tell("stop")
         if self._keepers:
             await asyncio.wait(self._keepers)
-        if self._listener is not None:
-            self._listener.close()
+        if self._doors is not None:
+            self._doors.close()
 
     def forget(self) -> None:
         """Accounts may have changed."""
         for wire in self._wires:
             wire.tell("forget")
 
-    async def _keep(self, listener: socket.socket, serving: asyncio.Future[None]) -> None:
-        """One worker after the other on this socket."""
+    async def _keep(self, doors: Doors, serving: asyncio.Future[None]) -> None:
+        """One worker after the other at these doors."""
         loop = asyncio.get_running_loop()
         pause_s = _PAUSE_S
         while not self._stop.is_set():
             began = loop.time()
             try:
-                status = await self._run(listener, serving)
+                status = await self._run(doors, serving)
             except OSError as error:
                 log.error("a mail worker cannot be started: %s", error)
                 status = -1
@@ -101,14 +98,15 @@ class Crew:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause_s)
 
-    async def _run(self, listener: socket.socket, serving: asyncio.Future[None]) -> int:
+    async def _run(self, doors: Doors, serving: asyncio.Future[None]) -> int:
         """One worker's life; its exit status."""
         ours, theirs = socket.socketpair()
+        inherited = [-1 if each is None else each.fileno() for each in (theirs, doors.smtp, doors.milter)]
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "mailgate.worker", str(theirs.fileno()), str(listener.fileno())),
+                *(sys.executable, "-m", "mailgate.worker", *map(str, inherited)),
                 stdin=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(), listener.fileno()),
+                pass_fds=[each for each in inherited if each >= 0],
             )
         wire = Wire(lambda name, argument: self._answer(name, argument, serving))
         try:
@@ -183,19 +181,3 @@ class Crew:
         self._tasks.add(task)  # a task that nobody holds may be collected before it is done
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _bound(address: str) -> socket.socket:
-    """The socket that all workers listen on. Raises OSError."""
-    host, _, port = address.rpartition(":")
-    family, kind, proto, _, where = socket.getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, proto)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -34,7 +34,7 @@ def _expand(octet: int) -> int:
     return -magnitude if octet & 0x80 else magnitude
 
 
-_EXPANDED = [_expand(octet) for octet in range(256)]
+EXPANDED = [_expand(octet) for octet in range(256)]
 
 
 @cache
@@ -62,6 +62,7 @@ class Rtp(asyncio.DatagramProtocol):
         self.hertz = hertz
         self.port = 0
         self.heard = bytearray()
+        self.kept = 80_000  # octets of `heard`, beyond which the older half goes
         self.packets = 0
         self.sources: set[str] = set()  # the addresses that audio came from
         self.first_at: float | None = None
@@ -94,8 +95,8 @@ class Rtp(asyncio.DatagramProtocol):
             self.packets += 1
             self.sources.add(addr[0])
             self.heard += data[12:]
-            if len(self.heard) > 80_000:
-                del self.heard[:40_000]
+            if len(self.heard) > self.kept:
+                del self.heard[: self.kept // 2]
 
     def start(self, remote: tuple[str, int]) -> None:
         if self._task is None:
@@ -112,7 +113,7 @@ class Rtp(asyncio.DatagramProtocol):
 
     def tones(self, *hertz: int, seconds: float = 0.5) -> dict[int, float]:
         """Each frequency's share in the last seconds heard; all 0 where too little was heard."""
-        samples = [_EXPANDED[octet] for octet in self.heard[-int(8000 * seconds) :]]
+        samples = [EXPANDED[octet] for octet in self.heard[-int(8000 * seconds) :]]
         return {f: round(share(samples, f), 2) if len(samples) > 800 else 0.0 for f in hertz}
 
     def close(self) -> None:

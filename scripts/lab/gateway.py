@@ -100,7 +100,7 @@ class Gateway:
     def account_add(self, address: str, name: str, *options: str) -> None:
         self.run("account", "add", address, "--name", name, *options)
 
-    def start(self, within_s: float = 20.0) -> None:
+    def start(self, within_s: float = 90.0) -> None:
         """`mailgate serve`; returns when mail and pages are served."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

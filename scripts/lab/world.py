@@ -66,8 +66,9 @@ class Network(Phone):
 
 
 class World:
-    """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value. `tables` goes to its
-    end; where it has `[[trunk]]` tables, `{network}` in it is the port of the telephone network."""
+    """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value; `tables` goes to its
+    end, with the telephone network's port for `{network}`; `dialplan` is what the administrator's own telephones have,
+    beside ours."""
 
     def __init__(
         self,
@@ -76,9 +77,11 @@ class World:
         account: Sequence[str] = ("--number", ADA_NUMBER),
         configuration: Mapping[str, Mapping[str, Any]] | None = None,
         mailboxes: Sequence[str] = MAILBOXES,
+        dialplan: str = "",
     ) -> None:
         self.folder = folder
         self.account = account
+        self.dialplan = dialplan
         self.websocket = f"{HOST}:{free_port()}"
         self.configuration = {
             "dialling": {"sip_users": True},
@@ -90,7 +93,7 @@ class World:
         self.postfix = Postfix(folder / "p", mailboxes=mailboxes)
         self.gateway = Gateway(folder / "g", ami_port=free_port(), next_hop_port=free_port())
         self.sip_port = free_port(socket.SOCK_DGRAM)
-        self.network = Network(user="pstn", hertz=0)
+        self.network = Network(user="pstn", hertz=0, registrar=(HOST, self.sip_port))
         self.phones = {
             name: Phone(user=name, password=secrets.token_hex(12), registrar=(HOST, self.sip_port), hertz=voice)
             for name, voice in VOICES.items()
@@ -177,6 +180,7 @@ class World:
             sip_port=self.sip_port,
             rtp_ports=(first, first + 98),
             deployed=deployed,
+            own_dialplan=self.dialplan,
         )
         self.asterisk.start()
 

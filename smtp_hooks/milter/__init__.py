@@ -14,7 +14,7 @@ after our answer (a later milter's or the MTA's refusal) is not told to a milter
 carries; its token was seen by nobody. Aliases that the MTA expands afterwards are not seen.
 """
 
-from smtp_hooks.milter.edge import Milter
+from smtp_hooks.milter.edge import Milter, bind
 from smtp_hooks.milter.settings import LOOPBACK, MilterSettings, Network
 
-__all__ = ["LOOPBACK", "Milter", "MilterSettings", "Network"]
+__all__ = ["LOOPBACK", "Milter", "MilterSettings", "Network", "bind"]

@@ -1,23 +1,19 @@
 """The milter's listener: binds the socket, admits MTAs, holds their sessions, and lets them finish.
 
 A UNIX socket is recommended: its mode says who may speak for the MTA, and it is faster. Over TCP only `peers` are
-taken. A socket file that a dead process left is replaced, one that somebody serves is not.
+taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
-import os
-import shutil
 import socket
-import stat
 from collections.abc import Awaitable
 from ipaddress import ip_address
 
 from smtp_hooks.endpoint import UnixEndpoint
+from smtp_hooks.listening import SocketFile, Taker, bind_tcp, bind_unix
 from smtp_hooks.milter.line import Line
 from smtp_hooks.milter.session import Judge, Session
 from smtp_hooks.milter.settings import MilterSettings, within
@@ -25,6 +21,14 @@ from smtp_hooks.milter.settings import MilterSettings, within
 log = logging.getLogger(__name__)
 
 _CUT_S = 5.0  # for cut sessions to clean up
+
+
+def bind(settings: MilterSettings) -> socket.socket:
+    """The socket of these settings. Raises OSError, LookupError."""
+    endpoint = settings.endpoint
+    if isinstance(endpoint, UnixEndpoint):
+        return bind_unix(endpoint.path, settings.mode, settings.group)
+    return bind_tcp(endpoint.host, endpoint.port)
 
 
 class Milter:
@@ -35,35 +39,34 @@ class Milter:
         self.port = 0
         self.lines: set[Line] = set()
         self._gate = gate
-        self._listener: asyncio.Server | None = None
-        self._bound: tuple[str, int] | None = None  # path and inode of our socket file
+        self._listener: Taker | None = None
+        self._file: SocketFile | None = None
         self._errands: set[asyncio.Future[None]] = set()
         self._stopping = False
 
-    async def start(self) -> None:
-        """Bind and serve. Raises OSError."""
+    async def start(self, *, listener: socket.socket | None = None) -> None:
+        """Bind and serve, or serve on a bound socket that other processes serve too. Raises OSError, LookupError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
 
         def factory() -> Line:
             return Line(loop, self._converse, self._admit, self.lines.discard)
 
-        if isinstance(settings.endpoint, UnixEndpoint):
-            sock = _bind(settings.endpoint.path, settings.mode, settings.group)
-            self._bound = settings.endpoint.path, os.stat(settings.endpoint.path).st_ino
-            self._listener = await loop.create_unix_server(factory, sock=sock, backlog=settings.backlog)
-        else:
-            self._listener = await loop.create_server(
-                factory, settings.endpoint.host, settings.endpoint.port, backlog=settings.backlog
-            )
-            self.port = int(self._listener.sockets[0].getsockname()[1])
+        if listener is None:
+            listener = bind(settings)
+            if isinstance(settings.endpoint, UnixEndpoint):
+                self._file = SocketFile(settings.endpoint.path)
+        if not isinstance(settings.endpoint, UnixEndpoint):
+            self.port = int(listener.getsockname()[1])
+        self._listener = Taker(listener, factory, settings.backlog)
 
     async def stop(self, grace_s: float = 30) -> None:
         """Take no new connections, close those that rest, let messages under way finish for `grace_s`, then cut."""
         self._stopping = True
         if self._listener is not None:
             self._listener.close()
-        self._unlink()
+        if self._file is not None:
+            self._file.remove()
         for line in list(self.lines):
             line.leave()
         if not await self._settled(grace_s):
@@ -96,38 +99,3 @@ class Milter:
         future = asyncio.ensure_future(errand)
         self._errands.add(future)
         future.add_done_callback(self._errands.discard)
-
-    def _unlink(self) -> None:
-        if self._bound is not None:
-            path, inode = self._bound
-            with contextlib.suppress(OSError):
-                if os.stat(path).st_ino == inode:
-                    os.unlink(path)
-
-
-def _bind(path: str, mode: int, group: str) -> socket.socket:
-    """A listening socket at that path with that mode, at no time with a wider one. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise OSError(errno.EEXIST, "is there already and no socket", path)
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-            except ConnectionRefusedError:
-                os.unlink(path)
-            else:
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        before = os.umask(0o777)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(before)
-        if group:
-            shutil.chown(path, group=group)
-        os.chmod(path, mode)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

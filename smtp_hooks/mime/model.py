@@ -200,11 +200,14 @@ def apply(message: bytes, edits: Sequence[Edit]) -> bytes:
 
 
 def pieces(message: bytes, edits: Sequence[Edit]) -> tuple[bytes | memoryview, ...]:
-    """The same, not joined: a copy of a big message costs more than all that is done to it."""
+    """The same, not joined: a copy of a big message costs more than all that is done to it. Raises ValueError for edits
+    that overlap."""
     whole = memoryview(message)
     out: list[bytes | memoryview] = []
     at = 0
     for e in edits:
+        if e.start < at:
+            raise ValueError("two edits of the same octets")
         out.append(whole[at : e.start])
         out.append(e.new)
         at = e.start + len(e.old)

@@ -9,7 +9,9 @@ There is no HTML parser on the usual way. The names of the tags up to the place 
 are nested properly and closed, only the `<div>`s that are open are looked at. Otherwise the tags are walked one by one,
 with the rules of the HTML standard that matter here (void elements, raw text, implied ends, links opened again).
 
-Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked.
+Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked; a tag within a tag that a
+loose `>` makes up for is taken for two; how HTML breaks out of svg and math, and how
+it moves text that is loose in a table, is not followed.
 """
 
 from __future__ import annotations
@@ -33,10 +35,13 @@ _LEADING = re.compile(  # what belongs to the head, or stands before it
 _UNSHOWN = re.compile(
     r"<(title|style|script|noscript|frameset|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE
 )
-_NAMES = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
+_TAG_IN_TAG = re.compile(r"<[a-zA-Z/][^<>]*+<")
+_NAMES = re.compile(r"<(/?[a-zA-Z][^ />\r\n\t\f]*+)")
 _DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
-_TAG_NAME = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*|[!?/])")
+_TAG = re.compile(  # a quote means something only behind an equals sign
+    r"""<(/?)([a-zA-Z][^\s/>]*+)((?:[^>=]|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>"""
+)
+_TAG_NAME = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*|[!?/])")
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|max-height\s*:\s*0(?![.\d])"
     r"|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])|(?<![-\w])(?:width|height)\s*:\s*0(?:px)?\s*(?:[;\"']|\Z)"
@@ -59,7 +64,11 @@ _BLOCKS = _set(
 )
 _BOXES = _set("div center section article main")
 _SCOPES = _set("table td th caption select object template svg math applet marquee")
-_HARMLESS = _VOID | _set("p b i u em strong small big o html body head li td tr th tbody")
+_FORMATTING = _set("a b big code em font i nobr s small strike strong tt u")
+"""Elements whose end tag leaves blocks open that were opened within (HTML, 13.2.6.4.7: adoption agency)."""
+_SPECIAL = _BLOCKS | _SCOPES | _set("button dd dt form iframe li optgroup option tbody textarea tfoot thead tr summary")
+"""Elements that the end tag of an ordinary one does not reach through."""
+_HARMLESS = _VOID | _set("p b i u em strong small big o:p html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
 _NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/"))
 
@@ -189,7 +198,7 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     region = _without_comments(text[top:at])
     if region is None:
         return None
-    if region.rfind("<") > region.rfind(">"):  # within a tag that does not end
+    if region.rfind("<") > region.rfind(">") or _is_irregular(region):  # within a tag that does not end
         return _walk(text, top, at)
     names = _NAMES.findall(region)
     nested = _open_names([n.lower() for n in names if n not in _NOT_COUNTED])
@@ -200,6 +209,13 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     if not _closes_p(text, at) and _open_paragraph(names):
         return _walk(text, top, at)
     return at
+
+
+def _is_irregular(region: str) -> bool:
+    """Whether tags may end elsewhere than it seems: a quote without its fellow, a tag within a tag."""
+    if region.count('"') % 2:
+        return True
+    return region.count("<") != region.count(">") and bool(_TAG_IN_TAG.search(region))
 
 
 def _open_names(names: list[str]) -> list[str] | None:
@@ -294,7 +310,7 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
                 position += 1
                 continue
             end = text.find(">", position, at)
-            if end < 0 or (opened[1].isalnum() and at - position <= MAX_TAG):
+            if end < 0 or (opened[1].lstrip("/").isalnum() and at - position <= MAX_TAG):
                 return None  # a tag that does not end before the place
             if opened[1].isalnum() and opened[1].lower() not in _VOID:
                 stack.append(_Open(opened[1].lower(), position, ""))
@@ -313,7 +329,7 @@ def _open_elements(text: str, top: int, at: int) -> list[_Open] | None:
                 return None
             position = end
             continue
-        _imply_ends(stack, name)
+        lost = _imply_ends(stack, name) or lost
         stack.append(_Open(name, match.start(), match[3]))
     return None
 
@@ -323,12 +339,20 @@ def _raw_end(text: str, name: str, start: int, at: int) -> int:
     return match.end() if match else -1
 
 
-def _imply_ends(stack: list[_Open], name: str) -> None:
-    """Ends that the standard implies: of a paragraph before a block, of cells, rows and items before their next."""
+def _imply_ends(stack: list[_Open], name: str) -> _Open | None:
+    """Ends that the standard implies: of a paragraph before a block, of cells, rows and items before their next.
+
+    Gives back a link that was open within.
+    """
+    if name in _BLOCKS:
+        for index in range(len(stack) - 1, max(-1, len(stack) - 400), -1):
+            if stack[index].name == "p":
+                return _cut(stack, index)
+            if stack[index].name in _SCOPES or stack[index].name == "button":
+                break
     top = stack[-1].name if stack else ""
     if (
-        (name in _BLOCKS and top == "p")
-        or (name == "li" and top == "li")
+        (name == "li" and top == "li")
         or (name in ("dt", "dd") and top in ("dt", "dd"))
         or (name in ("td", "th") and top in ("td", "th"))
         or (name == "option" and top == "option")
@@ -337,20 +361,36 @@ def _imply_ends(stack: list[_Open], name: str) -> None:
     elif name in ("tr", "tbody", "tfoot"):
         while stack and stack[-1].name in ("td", "th", "tr") and stack[-1].name != "table":
             stack.pop()
+    return None
+
+
+def _cut(stack: list[_Open], index: int) -> _Open | None:
+    """Closes an element and what is open within; gives back a link among that, which the standard opens again."""
+    cut = next((e for e in stack[index + 1 :] if e.name == "a"), None)
+    del stack[index:]
+    return cut
 
 
 def _close(stack: list[_Open], name: str) -> _Open | None:
-    """An end tag closes the innermost element of its name, and what is open within; a stray one nothing.
+    """An end tag closes the innermost element of its name, and what is open within; a stray one nothing. That of a
+    formatting element leaves the blocks open that are within, that of an ordinary one does not reach through them.
 
     Gives back a link that was open within.
     """
     if name in ("body", "html"):
         return None
+    through = False
     for index in range(len(stack) - 1, max(-1, len(stack) - 400), -1):
-        if stack[index].name == name:
-            cut = next((e for e in stack[index + 1 :] if e.name == "a"), None)
-            del stack[index:]
-            return cut
-        if stack[index].name in _SCOPES and name not in ("table", "tr", "tbody", "thead", "tfoot", "select"):
+        each = stack[index].name
+        if each == name:
+            if through and name in _FORMATTING:
+                del stack[index]
+                return None
+            return _cut(stack, index)
+        if each in _SCOPES and name not in ("table", "tr", "tbody", "thead", "tfoot", "select"):
             return None  # these keep the end tags of others in
+        if each in _SPECIAL:
+            through = True
+            if name not in _SPECIAL and name not in _FORMATTING:
+                return None
     return None

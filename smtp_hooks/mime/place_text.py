@@ -118,8 +118,10 @@ def _colon(text: str, at: int) -> int:
 
 def _attribution(text: str, quoted: int) -> int:
     """The start of the line (or wrapped lines) that says who wrote what is quoted, or `quoted`."""
-    words = text[max(0, quoted - 1000) : quoted].rstrip()
     base = max(0, quoted - 1000)
+    words = text[base:quoted].rstrip()
+    if base and "\r\n" not in words:
+        return quoted  # a line longer than any that a mail program writes there
     if not words.endswith((":", "：", ":*", "> wrote")):
         return quoted
     start = line = words.rfind("\r\n") + 2 if "\r\n" in words else 0
@@ -127,6 +129,8 @@ def _attribution(text: str, quoted: int) -> int:
         if _names_someone(words[start:]) or line == 0:
             break
         above = words.rfind("\r\n", 0, max(line - 2, 0))
+        if above < 0 and base:
+            break
         above_start = above + 2 if above >= 0 else 0
         if not words[above_start : line - 2].strip():
             break

@@ -52,7 +52,7 @@ def _splice(message: bytes, site: Site, addition: Addition, redactor: Redactor |
         changes = _redactions(body, redactor)
         if changes:
             edits += rewrite(message, body, changes, eight_bit=eight_bit)
-    edits.sort(key=lambda e: e.start)
+    edits.sort(key=lambda e: (e.start, bool(e.old)))  # what is put in before a field comes before its change
     remaining = () if redactor is None else _remaining(message, site, redactor)
     return Spliced(pieces=pieces(message, edits), remaining=remaining, edits=tuple(edits))
 

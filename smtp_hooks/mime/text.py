@@ -94,7 +94,10 @@ def _in_octets(body: Body, changes: Sequence[TextChange]) -> list[transfer.Chang
     for (start, end, _), octets in zip(changes, new, strict=True):
         pair = []
         for offset in (start, end):
-            done += len(text[at:offset].encode(codec, "surrogateescape"))
+            try:
+                done += len(text[at:offset].encode(codec, "surrogateescape"))
+            except UnicodeEncodeError:  # the codec reads what it does not write
+                return None
             at = offset
             pair.append(done)
         out.append((pair[0], pair[1], octets))
@@ -106,16 +109,16 @@ def _in_octets(body: Body, changes: Sequence[TextChange]) -> list[transfer.Chang
 def _faithful(body: Body, changes: Sequence[transfer.Change]) -> bool:
     """Whether the offsets cut the octets where they cut the text, as seen from both sides of each cut."""
     content, codec = body.decoded, body.codec
-    if body.text.encode(codec, "surrogateescape") != content:
-        return False
     try:
+        if body.text.encode(codec, "surrogateescape") != content:
+            return False
         pieces = []
         at = 0
         for start, end, _ in changes:
             pieces += [content[at:start].decode(codec, "surrogateescape"), content[start:end].decode(codec)]
             at = end
         pieces.append(content[at:].decode(codec, "surrogateescape"))
-    except UnicodeDecodeError:
+    except UnicodeError:  # the codec reads what it does not write, or a cut within a character
         return False
     return "".join(pieces) == body.text
 

@@ -18,7 +18,8 @@ _LINE = 76  # longest line of quoted-printable and base64, without CRLF (RFC 204
 _TRAILING = re.compile(rb"[ \t]+(?=\r\n|\Z)")
 # Everything but printable ASCII, blank and tab; "=" itself. Blanks at the end of a line are dealt with there.
 _UNSAFE = re.compile(rb"[^\t\x20-\x3c\x3e-\x7e]")
-_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|=\r\n|.", re.DOTALL)
+# One octet of content, or what stands for none: a soft break, blanks at the end of a line.
+_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|(=[ \t]*+(?:\r\n|\Z)|[ \t]++(?=\r\n|\Z))|.", re.DOTALL)
 
 Change = tuple[int, int, bytes]
 """`[start, end)` of the content, and what takes its place."""
@@ -38,7 +39,13 @@ def decode(raw: bytes, encoding: str) -> bytes | None:
     return None
 
 
-def _decode_qp(raw: bytes) -> bytes:
+def _decode_qp(raw: bytes) -> bytes | None:
+    if b"==" in raw:
+        return None  # no two readers agree on it
+    return _read_qp(raw)
+
+
+def _read_qp(raw: bytes) -> bytes:
     return binascii.a2b_qp(_TRAILING.sub(b"", raw) if _has_trailing(raw) else raw)
 
 
@@ -133,18 +140,24 @@ def _fold(line: bytes) -> list[bytes]:
 
 
 def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
-    decode_piece = _decode_qp if _has_trailing(raw) else binascii.a2b_qp
+    decode_piece = _read_qp if _has_trailing(raw) else binascii.a2b_qp
     out: list[bytes] = []
     raw_end = done = 0  # the same place in raw and content
+    crowded = False
     for start, end, new in changes:
         at = raw_end
-        raw_start = raw_end = len(raw) - raw.endswith(b"=")  # a soft break that nothing follows stays the last
+        written = raw.rstrip(b" \t")  # what is added behind blanks that are not read would make them be read
+        raw_start = raw_end = max(at, len(written) - written.endswith(b"="))  # a soft break at the end stays there
         if start < len(content):
             raw_start = _raw_offset(raw, at, start - done, decode_piece)
         if end < len(content):
             raw_end = _raw_offset(raw, raw_start, end - start, decode_piece)
         fitted = _fit(raw, raw_start, raw_end, new)
-        if fitted.startswith(b"=\r\n") and raw_start - raw.rfind(b"\n", 0, raw_start) > _LINE:
+        loose = raw.find(b"=", max(at, raw_start - 2), raw_start)
+        if loose >= 0 and raw[raw_start - 1 : raw_start] != b"\n":  # stands for itself, and would not for long
+            out += [raw[at:loose], b"=3D", raw[loose + 1 : raw_start], fitted]
+            crowded = True
+        elif fitted.startswith(b"=\r\n") and raw_start - raw.rfind(b"\n", 0, raw_start) > _LINE:
             last = raw_start - (3 if raw[raw_start - 3 : raw_start - 2] == b"=" else 1)
             out += [raw[at:last], b"=\r\n", raw[last:raw_start], fitted]  # no room for a soft break in a full line
         else:
@@ -152,7 +165,7 @@ def _patch_qp(raw: bytes, content: bytes, changes: Sequence[Change]) -> bytes:
         done = end
     out.append(raw[raw_end:])
     patched = b"".join(out)
-    return _folded(patched, raw) if len(changes) > 1 else patched
+    return _folded(patched, raw) if crowded or len(changes) > 1 else patched
 
 
 def _folded(patched: bytes, raw: bytes) -> bytes:
@@ -175,7 +188,10 @@ def _raw_offset(raw: bytes, at: int, left: int, decode_piece: Callable[[bytes], 
         mark = raw.rfind(b"=", cut - 2, cut)
         if mark >= 0:  # do not cut an escape
             cut = mark
-        while raw[cut - 1 : cut] in (b" ", b"\t") and cut > at:  # nor a run of blanks that may end a line
+        cut -= raw[cut - 1 : cut] == b"\r"
+        while (
+            raw[cut - 1 : cut] in (b" ", b"\t", b"=") and cut > at
+        ):  # nor a line end, nor blanks that may be before it
             cut -= 1
         if cut <= at:
             break
@@ -184,8 +200,7 @@ def _raw_offset(raw: bytes, at: int, left: int, decode_piece: Callable[[bytes], 
     if not left:
         return at
     for token in _TOKEN.finditer(raw, at):
-        if token[0] != b"=\r\n":
-            left -= 1
+        left -= token[1] is None
         if not left:
             return token.end()
     return len(raw)

@@ -24,9 +24,9 @@ import contextlib
 import logging
 import socket
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
 from smtp_hooks.envelope import Reply
+from smtp_hooks.listening import Taker
 from smtp_hooks.server.line import IDLE, Line
 from smtp_hooks.server.session import Session
 from smtp_hooks.server.settings import LOOPBACK, Network, ServerSettings, within
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's own: addresses in it, several lines a session
 
 _CUT_S = 5.0  # for a cut session to clean up
-_PAUSE_S = 1.0  # after connections could not be taken
 SHUTDOWN = Reply(code=421, enhanced="4.3.2", text="Going down, try again later")
 BUSY = Reply(code=421, enhanced="4.7.0", text="Too many connections, try again later")
 STRANGER = Reply(code=554, enhanced="5.7.1", text="No mail is taken from your address")
@@ -54,9 +53,7 @@ class Server:
         self.port = settings.port  # the one really bound, once started
         self.places = Places(settings.big_messages)
         self.sessions: set[Line] = set()
-        self._listener: asyncio.Server | None = None
-        self._shared: socket.socket | None = None
-        self._accepting: set[asyncio.Task[Any]] = set()
+        self._listener: asyncio.Server | Taker | None = None
         self._sweep: asyncio.Task[None] | None = None
         self._stopping = False
         self._empty = asyncio.Event()
@@ -67,50 +64,22 @@ class Server:
         loop = asyncio.get_running_loop()
         settings = self.settings
         if listener is None:
-            self._listener = await loop.create_server(
-                self._session, settings.host, settings.port, backlog=settings.backlog
-            )
-            self.port = int(self._listener.sockets[0].getsockname()[1])
+            server = await loop.create_server(self._session, settings.host, settings.port, backlog=settings.backlog)
+            self.port = int(server.sockets[0].getsockname()[1])
+            self._listener = server
         else:
-            listener.setblocking(False)
-            listener.listen(settings.backlog)
-            self._shared = listener
             self.port = int(listener.getsockname()[1])
-            self._take(listener)
+            self._listener = Taker(listener, self._session, settings.backlog)
         self._sweep = loop.create_task(self._sweeping(min(1.0, settings.idle_s / 4)))
 
     def _session(self) -> Session:
         return Session(self, self.settings, self.next_hop, asyncio.get_running_loop())
-
-    def _take(self, listener: socket.socket) -> None:
-        """One connection a round of the loop: so the process that has least to do takes most of them."""
-        if not self._stopping:
-            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
-
-    def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process was quicker, or the client has gone
-        except OSError as error:  # no descriptors left, say: it would be told at once again
-            log.error("connections cannot be taken: %s", error, extra={"action": "smtp-accept"})
-            loop.remove_reader(listener)
-            loop.call_later(_PAUSE_S, self._take, listener)
-            return
-        connection.setblocking(False)
-        task = loop.create_task(loop.connect_accepted_socket(self._session, connection))
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
 
     async def stop(self, grace_s: float = 30) -> None:
         """Take no new connections, say 421 to idle clients, let messages under way finish for `grace_s`, then cut."""
         self._stopping = True
         if self._listener is not None:
             self._listener.close()
-        if self._shared is not None:
-            asyncio.get_running_loop().remove_reader(self._shared)
-            self._shared.close()
         for session in list(self.sessions):
             session.leave(SHUTDOWN, in_content=False)
         with contextlib.suppress(TimeoutError):

@@ -8,20 +8,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from email.message import EmailMessage
 
+import icalendar
 import lab.sink
 import pytest
 from lab.gateway import free_port
 from lab.sink import Taken
 
+from mailgate.calls.model import Outcome
 from mailgate.networks.mail import MailNetwork, MailSettings, compose, words
 from mailgate.offers.answer import MISSED, Reason
 from mailgate.offers.notice import Delivery, Kind, Notice
+from mailgate.offers.slots import Missed
 from smtp_hooks.envelope import Envelope, Recipient
 from smtp_hooks.policy import Facts, Mode, Pass, PassReason, Sender, decide
 from smtp_hooks.relay import Relay, RelaySettings
 
 SETTINGS = MailSettings(
-    from_address="calls@example.org", organisation="Analytical Engines", public_url="https://call.example.org"
+    from_address="calls@example.org",
+    organisation="Analytical Engines",
+    public_url="https://call.example.org",
+    gateway_number="+33199000000",
+    time_zone="Europe/Paris",
 )
 WORDS = words()
 NOTICE = Notice(
@@ -39,6 +46,30 @@ NOTICE = Notice(
         "outcome": "",
         "message_id": "<m1@example.org>",
     },
+)
+
+SLOT = replace(
+    NOTICE,
+    kind=Kind.SLOT_BOOKED,
+    values={
+        "offeree": "ben@example.net",
+        "offeror": "Ada Lovelace",
+        "destination": "Ada Lovelace",
+        "message_id": "<m1@example.org>",
+        "start": "1800003600.0",  # 2027-01-15, 10:00 in Paris
+        "minutes": "15",
+        "uid": "3f1c",
+        "sequence": "2",
+        "outcome": "",
+        "missed": "",
+        "zone": "Europe/Paris",
+    },
+)
+YOURS = replace(
+    SLOT,
+    kind=Kind.YOUR_SLOT,
+    address="ben@example.net",
+    values={**SLOT.values, "zone": "Asia/Tokyo", "token": "t" * 36, "pin": "123456", "message_id": ""},
 )
 
 
@@ -64,6 +95,68 @@ def test_a_decline_with_its_reason_and_words() -> None:
 
 def test_sending_again_gives_the_same_message() -> None:
     assert compose(NOTICE, SETTINGS, WORDS) == compose(NOTICE, SETTINGS, WORDS)
+    assert compose(SLOT, SETTINGS, WORDS) == compose(SLOT, SETTINGS, WORDS)
+
+
+def calendar_of(notice: Notice) -> tuple[str, str, icalendar.Event]:
+    """The text, the method, and the event of the file that goes along."""
+    message = email.message_from_bytes(compose(notice, SETTINGS, WORDS), policy=email.policy.default)
+    text, file = message.iter_parts()  # type: ignore[attr-defined]
+    assert (file.get_content_type(), file.get_filename()) == ("text/calendar", "call.ics")
+    calendar = icalendar.Calendar.from_ical(file.get_content())
+    assert file["Content-Type"].params["method"] == calendar["METHOD"], "RFC 6047, 2.4"
+    [event] = calendar.walk("VEVENT")
+    words = text.get_content().replace("\r\n", "\n").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    return words, str(calendar["METHOD"]), event
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "status"),
+    [
+        (Kind.SLOT_BOOKED, "REQUEST", "CONFIRMED"),
+        (Kind.SLOT_MOVED, "REQUEST", "CONFIRMED"),
+        (Kind.SLOT_CANCELLED, "CANCEL", "CANCELLED"),
+    ],
+)
+def test_a_slot_goes_into_the_offerors_calendar_and_out_of_it(kind: Kind, method: str, status: str) -> None:
+    text, asked, event = calendar_of(replace(SLOT, kind=kind))
+    assert "Friday, January 15, 2027, 10:00 AM (Central European Standard Time)" in text
+    assert "ben@example.net" in text and "https://call.example.org/my" in text
+    assert (asked, event["STATUS"]) == (method, status)
+    assert (event["UID"], event["SEQUENCE"]) == ("3f1c@example.org", 2)
+    assert event["ATTENDEE"] == "mailto:ada@example.org" and event["ATTENDEE"].params["RSVP"] == "FALSE"
+    assert event["ORGANIZER"] == "mailto:calls@example.org"
+    assert "CONFERENCE" not in event and "/a/" not in event.to_ical().decode(), "the page is the offeree's"
+
+
+def test_the_offeree_is_told_in_their_own_time_zone_and_how_to_change_it() -> None:
+    text, asked, event = calendar_of(YOURS)
+    assert "6:00 PM (Japan Standard Time)" in text
+    assert f"https://call.example.org/a/{'t' * 36}" in text
+    assert asked == "REQUEST"
+    assert [str(way) for way in event["CONFERENCE"]] == [
+        f"https://call.example.org/a/{'t' * 36}",
+        "tel:+33199000000,,,123456",
+    ]
+    cancelled = replace(YOURS, kind=Kind.YOUR_SLOT_CANCELLED, values={**YOURS.values, "token": "", "pin": ""})
+    text, asked, event = calendar_of(cancelled)
+    assert asked == "CANCEL" and "CONFERENCE" not in event and "You will not be called" in text
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"missed": missed.value} for missed in Missed if missed is not Missed.NOT_REACHED),
+        *({"outcome": outcome.value} for outcome in Outcome if outcome is not Outcome.COMPLETED),
+    ],
+    ids=lambda v: "".join(v.values()),
+)
+def test_a_missed_slot_says_why_in_every_language(language: str, values: dict[str, str]) -> None:
+    notice = replace(SLOT, kind=Kind.SLOT_MISSED, language=language, values={**SLOT.values, **values})
+    _, text = read(notice)
+    key = f"missed-{values['missed']}" if "missed" in values else values["outcome"]
+    assert WORDS[language][key] in text
 
 
 def test_no_robot_takes_it_for_a_persons_message() -> None:

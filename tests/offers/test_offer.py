@@ -20,8 +20,24 @@ from mailgate.offers.answer import (
     Redirected,
     Replied,
 )
-from mailgate.offers.events import Accepted, AnswerLost, Event, Expired, HangUp, PlaceCall, Revoked, Suppress, name_of
+from mailgate.offers.events import (
+    Accepted,
+    AnswerLost,
+    Booked,
+    Cancelled,
+    Due,
+    Event,
+    Expired,
+    HangUp,
+    Moved,
+    Passed,
+    PlaceCall,
+    Revoked,
+    Suppress,
+    name_of,
+)
 from mailgate.offers.offer import Attempt, IllegalTransition, Offer, Terms, step
+from mailgate.offers.slots import Missed, Slot
 from mailgate.offers.table import AFTER_CALL_TARGETS, ENDED, IN_CALL, TRANSITIONS, WAITING, Name, Rule, State
 
 ADA = Channel(Kind.TEL, "+33199001234")
@@ -35,12 +51,22 @@ TERMS = Terms(
     offeree_address="ben@example.net",
 )
 ATTEMPT = Attempt(attempt_id="1", ordinal=1, leg1=BEN, started_at=10.0)
-BEFORE, AFTER = 50.0, 150.0
+EARLY, BEFORE, AFTER = 20.0, 50.0, 150.0
+SLOT = Slot(start=30.0, minutes=1, zone="Europe/Paris", leg1=BEN)
+SLOTS = {State.BOOKED: SLOT, State.MISSED: replace(SLOT, missed=Missed.LATE)}
 
 
 def offer_in(state: State, **changes: object) -> Offer:
     attempt = None if state in WAITING else ATTEMPT
-    offer = Offer(offer_id="o", terms=TERMS, state=state, created_at=0.0, expires_at=100.0, attempt=attempt)
+    offer = Offer(
+        offer_id="o",
+        terms=TERMS,
+        state=state,
+        created_at=0.0,
+        expires_at=100.0,
+        attempt=attempt,
+        slot=SLOTS.get(state),
+    )
     return replace(offer, **changes)  # type: ignore[arg-type]
 
 
@@ -58,6 +84,11 @@ EVENTS: dict[Name, tuple[Event, float]] = {
     Name.DECLINED: (Declined(reason=Reason.NOT_NOW, text="on a train"), BEFORE),
     Name.REPLIED: (Replied(text="tomorrow?"), BEFORE),
     Name.REDIRECTED: (Redirected(destination_name="Support", destination=(EVE,)), BEFORE),
+    Name.BOOKED: (Booked(slot=SLOT), EARLY),
+    Name.MOVED: (Moved(slot=replace(SLOT, start=40.0)), EARLY),
+    Name.CANCELLED: (Cancelled(), EARLY),
+    Name.DUE: (Due(attempt_id="2"), BEFORE),
+    Name.PASSED: (Passed(missed=Missed.DO_NOT_DISTURB), BEFORE),
     Name.NOT_ME: (NotMe(), BEFORE),
     Name.REVOKED: (Revoked(), BEFORE),
     Name.EXPIRED: (Expired(), AFTER),
@@ -81,6 +112,12 @@ REACHED = {
     Name.DESTINATION_CONFIRMED: State.DESTINATION_ASKED,
     Name.BRIDGED: State.CONNECTED,
 }
+SLOT_EVENTS = {
+    Name.MOVED: State.BOOKED,
+    Name.CANCELLED: State.OPEN,
+    Name.DUE: State.PLACING,
+    Name.PASSED: State.MISSED,
+}
 ENDS = {Name.REVOKED: State.REVOKED, Name.EXPIRED: State.EXPIRED, Name.NOT_ME: State.SUPPRESSED}
 
 
@@ -91,7 +128,11 @@ def expected(state: State, name: Name) -> State | None:
     if name is Name.ACCEPTED:
         return State.PLACING if state in WAITING else None
     if name is Name.DECLINED:
-        return State.DECLINED if state is State.OPEN else None  # once is enough
+        return State.DECLINED if state in WAITING and state is not State.DECLINED else None  # once is enough
+    if name is Name.BOOKED:
+        return State.BOOKED if state in WAITING and state is not State.BOOKED else None  # what is booked is moved
+    if name in SLOT_EVENTS:
+        return SLOT_EVENTS[name] if state is State.BOOKED else None
     if name in (Name.REPLIED, Name.REDIRECTED):
         return state if state in WAITING else None
     if name in ENDS:
@@ -266,9 +307,9 @@ events = st.sampled_from([event for event, _ in EVENTS.values()])
 )
 def test_on_every_way_calls_uses_and_attempts_add_up(walk: list[tuple[Event, float]], uses: int, tries: int) -> None:
     offer = offer_in(State.OPEN, uses_left=uses, attempts_left=tries)
-    placed = completed = 0
+    placed = completed = booked_and_gone = 0
     for number, (event, now) in enumerate(walk):
-        if isinstance(event, Accepted):
+        if isinstance(event, Accepted | Due):
             event = replace(event, attempt_id=f"a{number}")
         elif hasattr(event, "attempt_id") and offer.attempt is not None:
             event = replace(event, attempt_id=offer.attempt.attempt_id)
@@ -282,13 +323,25 @@ def test_on_every_way_calls_uses_and_attempts_add_up(walk: list[tuple[Event, flo
         completed += isinstance(event, Ended) and event.outcome is Outcome.COMPLETED
         assert before.state not in ENDED
         assert offer.version == before.version + 1
+        assert (offer.state is State.BOOKED) <= (offer.slot is not None and offer.slot.missed is None)
+        assert (offer.state is State.MISSED) <= (offer.slot is not None and offer.slot.missed is not None)
+        booked_and_gone += isinstance(event, Booked) - _leaves(before, offer)
+        assert booked_and_gone == (offer.slot is not None and offer.slot.missed is None)
+        if isinstance(event, Due):
+            assert before.slot is not None and not before.slot.attempt_id, "a slot is rung once"
     assert placed == tries - offer.attempts_left <= tries
     assert completed == uses - offer.uses_left <= uses
     assert (offer.state in IN_CALL) == (offer.attempt is not None and offer.attempt.outcome is None)
 
 
+def _leaves(before: Offer, after: Offer) -> bool:
+    """Whether the time that was booked is a promise no more."""
+    kept = after.slot is not None and after.slot.missed is None
+    return before.slot is not None and before.slot.missed is None and not kept
+
+
 def test_the_targets_after_a_call_are_those_that_the_diagram_draws() -> None:
-    assert set(AFTER_CALL_TARGETS) == {State.OPEN} | ENDED
+    assert set(AFTER_CALL_TARGETS) == {State.OPEN, State.BOOKED, State.MISSED} | ENDED
     assert Rule.AFTER_CALL in TRANSITIONS.values()
 
 

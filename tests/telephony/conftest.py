@@ -81,6 +81,11 @@ password=pw-of-carol
 [office]
 exten => _+X.,1,Dial(PJSIP/${EXTEN}@trunk,5)
 exten => _[a-z].,1,Dial(PJSIP/${EXTEN},5)
+exten => 201,1,Gosub(mailgate-try,s,1(PJSIP/alice,2,201))
+ same => n,Set(DB(office/said)=${GOSUB_RETVAL})
+ same => n,Hangup(${HANGUPCAUSE})
+[mailgate-from-trunk](+)
+exten => 201,1,Goto(office,201,1)
 """,
         modules=("res_clioriginate",),
     )

@@ -14,9 +14,11 @@ from playwright.async_api import Browser
 from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
 
 from mailgate.calls.model import CallOrder
+from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import Offer
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers, Rules
+from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import database
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -31,7 +33,9 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
     """Makes gateways: `await make_gateway(rules=Rules(…), allow_sip=True, …)`."""
     made: list[Gateway] = []
 
-    async def make(*, rules: Rules | None = None, **settings: object) -> Gateway:
+    async def make(
+        *, rules: Rules | None = None, slots: SlotRules | None = None, later: bool = True, **settings: object
+    ) -> Gateway:
         path = tmp_path / f"store{len(made)}.db"
         database.create(path)
         store, sealer, calls, clock = database.Store(path), Sealer(ring(b"s")), Recorder(), Clock()
@@ -60,10 +64,14 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
             "gateway_number": GATEWAY,
             "default_region": "FR",
             "keys": ring(),
+            "organizer": "calls@example.org",
         }
         web = WebSettings(**(usual | settings))  # type: ignore[arg-type]
         own = Own(store=store, sealer=sealer, offers=offers, now=clock)
-        app = create_app(web, offers, dial, own=own, now=clock)
+        bookings = Bookings(
+            offers, store=store, sealer=sealer, rules=slots or slot_rules(), own_number=GATEWAY, now=clock
+        )
+        app = create_app(web, offers, dial, own=own, bookings=bookings if later else None, now=clock)
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
@@ -94,6 +102,11 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
 @pytest.fixture
 async def gateway(make_gateway: MakeGateway) -> Gateway:
     return await make_gateway()
+
+
+def slot_rules() -> SlotRules:
+    """Every day and hour in Paris, a week ahead."""
+    return SlotRules(hours="Mon-Sun 0-24", zone="Europe/Paris", horizon_s=7 * 86400.0)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from test_browser import DESK, NARROWEST, laid_out, violations
 from web_gateway import ADA, BEN, EVE, Gateway, MakeGateway
 
 from mailgate.calls.model import Channel, Kind, Outcome
+from mailgate.languages import LANGUAGES
 from mailgate.offers.notice import Kind as NoticeKind
 from mailgate.offers.own import LINK_S, MOST_LINKS, PROOF_TRIES, SESSION_S
 from mailgate.offers.service import Rules
@@ -284,7 +285,7 @@ async def test_the_store_holds_no_secret_of_a_session(gateway: Gateway) -> None:
     assert b"sign-in" in content and secret.encode() not in content and session.encode() not in content
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_in_a_browser_everybody_can_use_it(gateway: Gateway, chromium: Browser, axe: str, language: str) -> None:
     gateway.account()
     for number in range(3):

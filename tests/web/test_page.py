@@ -13,6 +13,7 @@ from web_gateway import ADA, BEN, Gateway, MakeGateway, course
 
 from mailgate.calls.model import Bridged, Channel, Ended, Kind, Outcome
 from mailgate.errors import OutcomeUnknown
+from mailgate.languages import LANGUAGES
 from mailgate.offers.service import Rules
 from mailgate.store import offers as rows_of
 from mailgate.web.texts import load
@@ -39,10 +40,16 @@ class Forms(HTMLParser):
         match tag:
             case "form":
                 self.found.append((given["action"] or "", {}))
+            case "input" if given.get("type") in ("radio", "checkbox"):
+                self.choices.setdefault(given["name"] or "", []).append(given["value"] or "")
+                if "checked" in given:
+                    self.found[-1][1][given["name"] or ""] = given["value"] or ""
             case "input":
                 self.found[-1][1][given["name"] or ""] = given.get("value") or ""
             case "textarea":
                 self.found[-1][1][given["name"] or ""] = ""
+            case "button" if "name" in given:
+                self.found[-1][1][given["name"] or ""] = given["value"] or ""
             case "select":
                 self.select = given["name"] or ""
                 self.found[-1][1][self.select] = ""
@@ -62,23 +69,35 @@ async def test_looking_changes_nothing(make_gateway: MakeGateway) -> None:
         assert (await gateway.client.head(f"/a/{token}")).status_code == 200
     await gateway.client.head(f"/a/{token}/events")
     await gateway.client.get(f"/a/{token}/call")
-    pages = [Forms((await gateway.client.get(f"/a/{token}{path}")).text) for path in ("", "/never", "/never?sent=1")]
-    assert [set(fields) for page in pages for _, fields in page.found] == [
+    await gateway.client.get(f"/a/{token}/later/call.ics")
+    paths = ("", "/never", "/never?sent=1", "/later", "/later?any=1&zone=Asia/Tokyo")
+    pages = [Forms((await gateway.client.get(f"/a/{token}{path}")).text) for path in paths]
+    switches = [(action, fields) for page in pages for action, fields in page.found if "language" in fields]
+    assert [(action, set(fields)) for action, fields in switches] == [("/language", {"to", "language"})] * len(pages)
+    assert [set(fields) for page in pages for _, fields in page.found if "language" not in fields] == [
         {"nonce", "subject", "region", "number"},
         {"nonce", "subject", "sip"},
         {"nonce", "subject", "text"},
         {"nonce", "subject", "reason", "text"},
         {"nonce", "subject", "address"},
         {"nonce", "subject", "code"},
+        {"zone", "day"},
+        {"nonce", "subject", "zone", "day", "region", "number"},
+        {"zone", "day", "any"},
+        {"nonce", "subject", "zone", "day", "any", "region", "number"},
     ]
+    times = pages[3].choices["at"]
+    assert len(times) > 10 and pages[3].choices["mail"] == ["yes"]
     reasons = pages[0].choices["reason"]
     assert "not-now" in reasons
     for action, fields in (form for page in pages for form in page.found):
         typed = {name for name, value in fields.items() if not value}
         await gateway.client.post(action, data=fields)
-        for reason in reasons:
+        for reason, at in zip(reasons, times, strict=False):
             chosen = {"reason": reason} if "reason" in fields else {}
             await gateway.client.post(action, data=fields | dict.fromkeys(typed, "yes") | chosen)
+            await gateway.client.post(action, data=fields | dict.fromkeys(typed, "+33199005678") | {"at": at})
+            await gateway.client.post(action, data=fields | {"at": at, "mail": "yes"})
         for nonsense in (
             "test",
             "ben@example.net",
@@ -127,7 +146,7 @@ async def test_another_destination_is_named(gateway: Gateway) -> None:
 async def test_names_are_text_and_not_markup(gateway: Gateway) -> None:
     name = "<img src=x onerror=alert(1)>{organisation}\"'"
     page = (await gateway.client.get(f"/a/{await gateway.open(offeror_name=name, destination_name=name)}")).text
-    assert "<img" not in page
+    assert "<img src=x" not in page
     assert "{organisation}" in page
 
 
@@ -138,7 +157,8 @@ async def test_names_are_text_and_not_markup(gateway: Gateway) -> None:
         ("fr", "en", "Votre numéro de téléphone", '<option value="FR" selected>France +33'),
         ("xx-DE", "fr", "Votre numéro de téléphone", '<option value="DE" selected>Allemagne +49'),
         ("", "de", "Ihre Telefonnummer", '<option value="FR" selected>Frankreich +33'),
-        ("zz", "ja", "Your telephone number", '<option value="FR" selected>France +33'),
+        ("zz", "ja", "あなたの電話番号", '<option value="FR" selected>フランス +33'),
+        ("zz", "xx", "Your telephone number", '<option value="FR" selected>France +33'),
     ],
 )
 async def test_language_and_country(
@@ -148,7 +168,7 @@ async def test_language_and_country(
     answer = await gateway.client.get(f"/a/{token}", headers={"Accept-Language": accept})
     assert words in answer.text
     assert country in answer.text
-    assert answer.headers["vary"] == "Accept-Language"
+    assert answer.headers["vary"] == "Accept-Language, Cookie"
 
 
 async def test_only_the_countries_on_offer(make_gateway: MakeGateway) -> None:
@@ -158,7 +178,7 @@ async def test_only_the_countries_on_offer(make_gateway: MakeGateway) -> None:
     one = await make_gateway(countries=("FR",))
     page = (await one.client.get(f"/a/{await one.open()}")).text
     assert '<select id="region"' not in page
-    assert '<input type="hidden" name="region" value="FR">' in page
+    assert '<input type="hidden" id="region" name="region" value="FR">' in page
 
 
 async def test_a_forged_or_mangled_token_is_not_found(gateway: Gateway) -> None:
@@ -199,7 +219,7 @@ async def test_what_has_ended_is_gone(gateway: Gateway) -> None:
         page = await gateway.client.get(f"/a/{token}", headers=ENGLISH)
         assert page.status_code == 410
         assert words in page.text
-        assert "<form" not in page.text
+        assert "<form id=" not in page.text
         pressed = await gateway.client.post(f"/a/{token}/call", data=fields[token], headers=ENGLISH)
         assert pressed.status_code == 410
         assert words in pressed.text
@@ -223,7 +243,7 @@ async def test_the_call_is_shown_as_it_goes_without_scripts(gateway: Gateway) ->
     page = await look()
     for event in course(attempt_id, gateway.clock()):
         assert '<noscript><meta http-equiv="refresh"' in page
-        assert "<form" not in page
+        assert "<form id=" not in page
         await gateway.offers.on_call_event(event)
         gateway.clock.at += 83 if isinstance(event, Bridged) else 0
         page = await look()
@@ -249,7 +269,7 @@ async def test_a_lost_answer_is_shown_as_such(gateway: Gateway) -> None:
     await gateway.offers.close()
     page = (await gateway.client.get(f"/a/{token}", headers=ENGLISH)).text
     assert "We lost sight of the call" in page
-    assert "<form" not in page
+    assert "<form id=" not in page
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -261,7 +281,7 @@ async def test_every_outcome_in_words(gateway: Gateway, outcome: Outcome) -> Non
         values = {"offeror": "Ada Lovelace", "destination": "Ada Lovelace"}
         assert texts.say(f"outcome.{outcome.value}.title", **values) in page
         assert "{" not in re.sub(r"<[^>]*>", "", page)
-        assert "<form" in page, "the offer can be tried again"
+        assert "<form id=" in page, "the offer can be tried again"
 
 
 async def test_after_the_last_attempt_there_is_no_form(make_gateway: MakeGateway) -> None:
@@ -272,7 +292,7 @@ async def test_after_the_last_attempt_there_is_no_form(make_gateway: MakeGateway
     assert page.status_code == 410
     assert "Your line was busy" in page.text
     assert "This offer cannot be tried again." in page.text
-    assert "<form" not in page.text
+    assert "<form id=" not in page.text
 
 
 async def test_who_comes_back_later_begins_anew(gateway: Gateway) -> None:
@@ -350,7 +370,7 @@ async def test_who_may_show_the_page_in_a_frame(make_gateway: MakeGateway) -> No
     assert "frame-ancestors http://127.0.0.1:9" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_page_is_small(make_gateway: MakeGateway, language: str) -> None:
     gateway = await make_gateway(allow_sip=True)
     page = await gateway.client.get(f"/a/{await gateway.open()}", headers={"Accept-Language": language})
@@ -359,8 +379,8 @@ async def test_the_page_is_small(make_gateway: MakeGateway, language: str) -> No
 
 async def test_static_files_are_named_by_content_and_kept(gateway: Gateway) -> None:
     page = (await gateway.client.get(f"/a/{await gateway.open()}")).text
-    linked = re.findall(r'(?:src|href|data-examples)="(/static/[^"]+)"', page)
-    assert {name.rpartition(".")[2] for name in linked} == {"css", "js", "svg", "json"}
+    linked = re.findall(r'(?:src|href|data-numbers)="(/static/[^"]+)"', page)
+    assert {name.rpartition(".")[2] for name in linked} == {"css", "js", "svg", "json", "vcf"}
     for path in linked:
         answer = await gateway.client.get(path)
         assert answer.status_code == 200
@@ -374,7 +394,7 @@ async def test_a_path_before_ours(make_gateway: MakeGateway) -> None:
     gateway = await make_gateway(public_url="https://example.org/calls/")
     token = await gateway.open()
     page = (await gateway.client.get(f"/a/{token}")).text
-    for attribute in ("href", "src", "action", "data-events", "data-page", "data-examples"):
+    for attribute in ("href", "src", "action", "data-events", "data-page", "data-numbers"):
         for path in re.findall(rf'{attribute}="([^"]+)"', page):
             assert path.startswith("/calls/"), path
     assert (await gateway.press(token)).headers["location"] == f"/calls/a/{token}"

@@ -7,7 +7,9 @@ import string
 import pytest
 
 from mailgate.calls.model import Outcome
+from mailgate.languages import LANGUAGES as SPOKEN
 from mailgate.offers.answer import Reason
+from mailgate.offers.slots import Missed
 from mailgate.offers.table import ENDED, IN_CALL, WAITING, State
 from mailgate.web.countries import examples, names, region_of, spaced
 from mailgate.web.texts import choose, load, ranges
@@ -21,6 +23,10 @@ REASONS = (
     *("suppressed", "empty", "sip-empty", "sip-not-a-number"),
     # of mailgate.web.answer
     *("decline-empty", "reply-empty", "never-address", "never-code"),
+    # of mailgate.web.known
+    *("digits-empty", "digits-wrong", "digits-spent"),
+    # of mailgate.web.later and mailgate.offers.slots
+    *("later-when", "later-gone", "later-taken", "later-full", "later-rest", "later-zone"),
 )
 VALUES = {
     "offeror": "Ada",
@@ -35,6 +41,9 @@ VALUES = {
     "until": "tomorrow",
     "ended": "now",
     "at": "now",
+    "tail": "42",
+    "slot": "Monday",
+    "day": "Tuesday",
 }
 
 
@@ -43,7 +52,7 @@ def placeholders(text: str) -> set[str | None]:
 
 
 def test_the_languages_that_the_page_speaks() -> None:
-    assert {"en", "de", "fr"} <= set(LANGUAGES)
+    assert set(LANGUAGES) == set(SPOKEN)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -83,6 +92,7 @@ class TestEachLanguage:
         said = [texts.say(f"state.{state.value}.title", **VALUES) for state in sorted(IN_CALL, key=str)]
         # while the destination rings, the page says so; nothing else reads the same
         assert len(set(said)) == len(said)
+        assert all(texts.knows(f"missed.{missed.value}") for missed in Missed)
         for state in IN_CALL | ENDED:
             assert texts.knows(f"state.{state.value}.text")
         for state in ENDED:

@@ -130,7 +130,7 @@ class Gateway:
     async def fields(self, token: str, **typed: str) -> dict[str, str]:
         """What a person sends: the nonce of the page as served, and what is typed."""
         page = (await self.client.get(f"/a/{token}")).text
-        return {"nonce": nonce_of(page), "subject": "", "region": "FR", "number": "01 99 00 56 78", **typed}
+        return {"nonce": nonce_of(page, "/call"), "subject": "", "region": "FR", "number": "01 99 00 56 78", **typed}
 
     async def press(self, token: str, **typed: str) -> httpx.Response:
         return await self.client.post(f"/a/{token}/call", data=await self.fields(token, **typed))

@@ -25,13 +25,12 @@ from mailgate.calls.action import (
     answer_action,
     check_attempt,
     order_action,
-    ways,
 )
-from mailgate.calls.asterisk import records
+from mailgate.calls.asterisk import reach, records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
 from mailgate.calls.asterisk.health import fault
-from mailgate.calls.asterisk.link import Link, LinkLost, LoginRefused, Message
+from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
 from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
@@ -76,7 +75,7 @@ class Asterisk:
         self._expected = Expected(self._never_came, nonce_ttl_s)
         self._seats = Seats(
             settings.lines,
-            lambda: self._ask({"Action": "CoreShowChannels"}),
+            lambda: self.ask({"Action": "CoreShowChannels"}),
             lambda attempt_id: self._told.get(attempt_id) == ENDED,
         )
         self._clock = clock
@@ -87,6 +86,7 @@ class Asterisk:
         self._told: OrderedDict[str, int] = OrderedDict()  # attempt → rank of the last event
         self._sent: OrderedDict[str, float] = OrderedDict()  # attempt → when its Originate was sent
         self._helpers: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[Message], None]] = []
         self.trouble = "not started"
 
     @property
@@ -146,6 +146,8 @@ class Asterisk:
         link = self._link
         if link is None:
             raise CallFailed("no calls can be placed: the link to Asterisk was lost")
+        if order.attempt_id in self._sent:  # by somebody else, while lines were counted for this one
+            raise OutcomeUnknown("this attempt was sent before")
         _remember(self._sent, order.attempt_id, self._clock())
         try:
             answer = await link.act(action)
@@ -170,7 +172,7 @@ class Asterisk:
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
             return True
-        ending = Ending(self._act, self._ask, lambda: self._told.get(attempt_id) == ENDED)
+        ending = Ending(self.act, self.ask, lambda: self._told.get(attempt_id) == ENDED)
         # Asterisk takes an Originate before it makes the channel.
         may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
         return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
@@ -205,22 +207,12 @@ class Asterisk:
 
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
-        match channel.kind:
-            case Kind.TEL:
-                lines = lines_for(channel.address, self._settings.lines)
-                return any([await self._has_contact(line.name) for line in lines])
-            case Kind.SIP if "@" not in channel.address:
-                return await self._has_contact(channel.address)
-            case _:
-                try:
-                    return bool(ways(channel, self._settings)) and self.connected
-                except ValueError:
-                    return False
+        return await reach.available(channel, self._settings, self.act, connected=self.connected)
 
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
         in_flight = {a for a in attempts if now - self._sent.get(a, 0.0) < _IN_FLIGHT_S}
-        return await records.look_up(self._ask, attempts, in_flight, now)
+        return await records.look_up(self.ask, attempts, in_flight, now)
 
     # --- the link ----------------------------------------------------------------------------------------------
     async def _keep_connected(self) -> None:
@@ -287,7 +279,7 @@ class Asterisk:
         sent = {a for a, at in self._sent.items() if a not in self._told and now - at > _IN_FLIGHT_S}
         if not told | sent:
             return
-        live = {attempt_of(row) for row in await self._ask({"Action": "CoreShowChannels"})}
+        live = {attempt_of(row) for row in await self.ask({"Action": "CoreShowChannels"})}
         quiet = [a for a in told | sent if a not in live and not self._expected.holds(a)]
         for attempt_id, event in (await self.settle(quiet)).items() if quiet else ():
             unknown = Outcome.LOST if attempt_id in told else Outcome.NOT_PLACED
@@ -296,12 +288,18 @@ class Asterisk:
                 _remember(self._told, attempt_id, ENDED)
                 await self._on_event(event)
 
+    def listen(self, listener: Callable[[Message], None]) -> None:
+        """Let somebody hear each AMI message too, at once and in order."""
+        self._listeners.append(listener)
+
     # --- events ------------------------------------------------------------------------------------------------
     def _reader(self) -> Callable[[Message], None]:
         """What one link's messages are read by."""
         stream = Stream()
 
         def read(message: Message) -> None:
+            for listener in self._listeners:
+                listener(message)
             match stream.read(message, self._clock()):
                 case None:
                     pass
@@ -321,7 +319,7 @@ class Asterisk:
 
     async def _try(self, action: dict[str, str | list[str]]) -> None:
         with contextlib.suppress(OutcomeUnknown):
-            await self._act(action)
+            await self.act(action)
 
     async def _hand_out(self) -> None:
         while True:
@@ -378,11 +376,8 @@ class Asterisk:
                 await self._on_event(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
     # --- settling ----------------------------------------------------------------------------------------------
-    async def _has_contact(self, endpoint: str) -> bool:
-        answer = await self._act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
-        return bool(answer.get("value"))
-
-    async def _act(self, action: dict[str, str | list[str]]) -> Message:
+    async def act(self, action: Action) -> Message:
+        """One action, and the first answer to it. Raises OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:
@@ -390,7 +385,8 @@ class Asterisk:
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def _ask(self, action: dict[str, str | list[str]]) -> list[Message]:
+    async def ask(self, action: Action) -> list[Message]:
+        """One action that is answered by a list. Raises Refused, OutcomeUnknown."""
         if self._link is None:
             raise OutcomeUnknown(f"Asterisk cannot be asked: {self.trouble}")
         try:

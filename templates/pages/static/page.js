@@ -34,35 +34,75 @@
       const kept = JSON.parse(sessionStorage.getItem("number") || "null");
       if (kept && !number.value) {
         number.value = kept.number;
+        const other = kept.number && number.closest("details");
+        if (other) other.open = true;
         const region = document.getElementById("region");
         if (region && kept.region) region.value = kept.region;
       }
     } catch { /* no storage: nothing is remembered */ }
   };
+  let shapes = null; // region: [example, calling code, digits before a national number, how many digits follow]
+  const shapesOf = async (address) => {
+    try {
+      shapes ||= await (await fetch(address)).json();
+    } catch { /* not there: nothing is checked here, and the server checks anyway */ }
+    return shapes || {};
+  };
+  const verdictOn = (typed, region) => {
+    let digits = typed.replace(/[^+\d]/g, "").replace(/^00/, "+");
+    let [, , trunk, lengths] = shapes[region] || ["", "", "", []];
+    if (digits.startsWith("+")) {
+      const codes = Object.values(shapes).filter(([, code]) => digits.startsWith(`+${code}`));
+      if (!codes.length) return "";
+      const code = codes.reduce((a, b) => (b[1].length > a[1].length ? b : a))[1];
+      lengths = codes.filter((each) => each[1] === code).flatMap((each) => each[3]);
+      digits = digits.slice(1 + code.length);
+    } else if (trunk && digits.startsWith(trunk)) {
+      digits = digits.slice(trunk.length);
+    }
+    if (!digits || !lengths.length) return "";
+    if (lengths.includes(digits.length)) return "good";
+    return digits.length > Math.max(...lengths) ? "long" : "short";
+  };
+  const check = async (left) => {
+    const out = document.getElementById("number-check");
+    const number = document.getElementById("number");
+    const region = document.getElementById("region");
+    await shapesOf(out.dataset.numbers);
+    const verdict = shapes ? verdictOn(number.value, region.value) : "";
+    // too short is everybody while typing: that is said to who has left the field
+    const said = verdict === "short" && !left ? "" : verdict;
+    out.className = `hint ${said}`;
+    out.textContent = said ? out.dataset[said] : "";
+  };
   const showExample = async () => {
     const example = document.getElementById("example");
     const region = document.getElementById("region");
-    if (!example || !region || !example.dataset.examples) return;
-    try {
-      const all = await (await fetch(example.dataset.examples)).json();
-      if (all[region.value]) example.textContent = all[region.value];
-    } catch { /* the old example stays */ }
+    const all = await shapesOf(document.getElementById("number-check").dataset.numbers);
+    if (all[region.value] && all[region.value][0]) example.textContent = all[region.value][0];
   };
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "number") check(false);
+  });
   document.addEventListener("change", (event) => {
     if (event.target.id === "region") showExample();
+    if (["number", "region"].includes(event.target.id)) check(true);
   });
+  const remember = () => {
+    const number = document.getElementById("number");
+    const region = document.getElementById("region");
+    if (!number) return;
+    try {
+      sessionStorage.setItem("number", JSON.stringify({ number: number.value, region: region ? region.value : "" }));
+    } catch { /* no storage: nothing is remembered */ }
+  };
   document.addEventListener("submit", (event) => {
-    const button = event.target.querySelector("button");
+    remember(); // for the page that comes next, also where only the language is another
+    const button = event.target.querySelector("button[data-busy]");
+    if (!button) return;
     if (button.getAttribute("aria-disabled") === "true") {
       event.preventDefault(); // the second press of a double press; the server would not call twice either
       return;
-    }
-    const number = event.target.elements.namedItem("number");
-    if (number) {
-      const region = event.target.elements.namedItem("region");
-      try {
-        sessionStorage.setItem("number", JSON.stringify({ number: number.value, region: region ? region.value : "" }));
-      } catch { /* no storage: nothing is remembered */ }
     }
     button.setAttribute("aria-disabled", "true");
     button.querySelector("span").textContent = button.dataset.busy;
@@ -76,6 +116,8 @@
   const offerTalk = () => {
     const offer = document.getElementById("talk-offer");
     if (offer && canTalk() && talk.hidden) offer.hidden = false;
+    const elsewhere = document.getElementById("elsewhere");
+    if (elsewhere && canTalk()) elsewhere.hidden = false;
   };
   document.addEventListener("click", async (event) => {
     if (!event.isTrusted || !event.target.closest("#talk-open")) return; // a press, not a script's click

@@ -1,0 +1,129 @@
+"""What the fuzz program found (`bench/fuzz.py`), each as small as it got."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+
+import html5lib
+import pytest
+
+from smtp_hooks.mime import Addition, Placement, Site, Spliced, Unsuitable, locate, remove, splice, transfer
+from smtp_hooks.mime.model import Edit, apply
+from smtp_hooks.mime.place_html import place as place_html
+from smtp_hooks.mime.place_text import place as place_text
+from smtp_hooks.numbers import Redactor
+
+REDACTOR = Redactor(["+33199001234"], "[hidden]")
+
+
+def changed(message: bytes, addition: Addition, redactor: Redactor | None = None) -> bytes:
+    site = locate(message)
+    assert isinstance(site, Site)
+    out = splice(message, site, addition, redactor=redactor, eight_bit=False)
+    assert isinstance(out, Spliced)
+    assert remove(out) == message
+    return out.message
+
+
+@pytest.mark.parametrize("blanks", ["", " ", "  \t", "   "])
+@pytest.mark.parametrize("length", [3, 60, 64, 65, 66, 67, 130])
+def test_blanks_at_line_ends_of_quoted_printable_do_not_move_the_block(
+    blanks: str, length: int, addition: Addition
+) -> None:
+    head = b"From: a@example.org\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    new = changed(head + f"{'x' * length}{blanks}\r\nsecond{blanks}\r\n".encode(), addition)
+    content = transfer.decode(new.split(b"\r\n\r\n", 1)[1], "quoted-printable")
+    assert content is not None
+    lines = content.split(b"\r\n")
+    assert lines[:3] == [b"x" * length, b"second", b""]
+    assert lines[3] == addition.text.split("\n")[0].encode()
+
+
+@pytest.mark.parametrize("raw", [b"c=c", b"a=", b"x" * 75 + b"=", b"= x", b"a=4", b"=   Qz"])
+@pytest.mark.parametrize("new", [b"41", b"c=c", b"", b"y" * 80, b"c\r\nd"])
+def test_a_loose_equals_sign_stays_one(raw: bytes, new: bytes) -> None:
+    raw = raw + b"z\r\n"
+    content = transfer.decode(raw, "quoted-printable")
+    assert content is not None
+    for at in range(len(content) - 1):
+        if content[:at].endswith(b"\r"):
+            continue
+        changes = [(at, at, new)]
+        patched = transfer.patch(raw, content, "quoted-printable", changes)
+        assert transfer.decode(patched, "quoted-printable") == transfer.change(content, changes)
+
+
+def test_two_equals_signs_are_no_quoted_printable() -> None:
+    message = b"Content-Transfer-Encoding: quoted-printable\r\n\r\na ==\r\nb\r\n"
+    assert isinstance(locate(message), Unsuitable)
+
+
+def test_a_field_put_before_the_subject_and_a_changed_subject(addition: Addition) -> None:
+    message = b"Content-Type: text/plain; charset=utf-8\r\nSubject: +33 1 99 00 12 34\r\n\r\n\xc3\xa9t\xc3\xa9\r\n"
+    new = changed(message, addition, REDACTOR)
+    parsed = message_from_bytes(new)
+    assert parsed.get_all("Subject") == ["[hidden]"]
+    assert parsed.get_all("Content-Transfer-Encoding") == ["quoted-printable"]
+
+
+def test_edits_that_overlap_are_refused() -> None:
+    with pytest.raises(ValueError, match="two edits"):
+        apply(b"abcdef", [Edit(1, b"bcd", b"x"), Edit(2, b"c", b"y")])
+
+
+def test_text_that_its_codec_reads_but_does_not_write(addition: Addition) -> None:
+    head = b"From: a@example.org\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
+    message = (
+        head + b"?t? \x1b$BF|K\\\x1b(B \x1bB\xd9BF|K\\\x1b(B\r\n-----Original Message-----\r\nFrom: Ben\r\nTo: y\r\n"
+    )
+    site = locate(message)
+    if isinstance(site, Site):
+        out = splice(message, site, addition, redactor=None, eight_bit=False)
+        assert isinstance(out, Unsuitable) or remove(out) == message
+
+
+def test_numbers_one_behind_the_other() -> None:
+    text = "+33 1 99 00 12 34 1 99 00 12 34, 01 99 00 12 34"
+    assert len(REDACTOR.text_changes(text)) == 3
+    assert len(REDACTOR.html_changes(text)) == 3
+
+
+def test_a_number_in_a_tag_in_a_number() -> None:
+    page = '<p>01 99 00 <a href="tel:+33199001234" title="0199001234">12 34</a></p>'
+    out, at = [], 0
+    for start, end, new in REDACTOR.html_changes(page):
+        assert start >= at
+        out += [page[at:start], new]
+        at = end
+    assert "".join([*out, page[at:]]) == '<p>[hidden]<a  title="[hidden]"></a></p>'
+
+
+def test_an_attribution_is_a_line_of_its_own() -> None:
+    text = f"Hi\r\n{'x' * 1200} 10:00 <a@b> wrote:\r\n> old\r\n"
+    at = place_text(text, Placement.BEFORE_QUOTE)
+    assert text.startswith("\r\n", at) or text.startswith("\r\n", at - 2)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<body><b><div hidden>x</b>y</body>",
+        "<body><span><div hidden>x</span>y</body>",
+        "<body><p><b><div hidden>x</p>y</body>",
+        '<body><div title="<div>">Hi</div>x</body>',
+        '<body>Hi <a title="x<b>y</a>z</body>',
+        "<body>Hi <table></table;>x</body>",
+        '<body><div id="a"b">Hi</div></body>',
+        '<body>Hi</a<b href="x>y</body>',
+    ],
+)
+def test_the_block_is_seen_in_odd_html(page: str) -> None:
+    at = place_html(page, Placement.BEFORE_QUOTE)
+    assert at is not None
+    with_block = page[:at] + "<div id=offer>x</div>" + page[at:]
+    tree = html5lib.parse(with_block, treebuilder="dom", namespaceHTMLElements=False)
+    (offer,) = (e for e in tree.getElementsByTagName("div") if e.getAttribute("id") == "offer")
+    parent = offer.parentNode
+    while parent.nodeName != "html":
+        assert parent.nodeName in ("body", "div", "b", "span") and not parent.hasAttribute("hidden")
+        parent = parent.parentNode
