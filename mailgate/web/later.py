@@ -35,9 +35,9 @@ from mailgate.offers.slots import SlotRefused
 from mailgate.offers.table import ENDED, State
 from mailgate.offers.view import View
 from mailgate.web import timetable, zones
-from mailgate.web.answer import Front
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader, slot_mark
+from mailgate.web.posted import Front
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 
@@ -107,6 +107,8 @@ class LaterPages:
         if isinstance(view, str):
             return self._front.worthless(view, request)
         reader = self._front.reader(request, view)
+        if self._front.bar(view, reader):
+            return self._front.to_page(token)  # which says why, and how to go on
         if not view.may_accept:
             return self._elsewhere(token, view, reader)
         zone = asked.get("zone", "")
@@ -126,6 +128,8 @@ class LaterPages:
         if isinstance(posted, Response):
             return posted
         token, view, reader, fields = posted.token, posted.view, posted.reader, posted.fields
+        if self._front.bar(view, reader):
+            return self._front.to_page(token)
         chosen = fields.get("at", "")
         at = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 12 else 0
         if not view.may_accept or (view.slot_at == at and view.state is State.BOOKED and not fields.get("number")):
@@ -146,11 +150,11 @@ class LaterPages:
             return self._page(token, view, reader, choice, form, 200 if stale else 403)
         if not at:
             return self._page(token, view, reader, replace(choice, refusal="when"), form, 422)
+        browser = self._front.browser(request)
         try:
             leg1 = self._channel(posted, form)
-            await self._bookings.book(
-                token, Asked(start=at, zone=choice.zone, leg1=leg1, any_hour=choice.any_hour, mail=choice.mail)
-            )
+            asked = Asked(start=at, zone=choice.zone, leg1=leg1, any_hour=choice.any_hour, mail=choice.mail)
+            await self._bookings.book(token, asked, browser=browser)
         except SlotRefused as error:
             log.info("slot refused", extra={"offer": view.offer_id, "reason": error.reason})
             return self._page(token, view, reader, replace(choice, refusal=error.reason), form, 422)
@@ -162,7 +166,7 @@ class LaterPages:
             return self._front.worthless("gone", request)
         except IllegalTransition as error:
             log.info("slot came too late: %s", error, extra={"offer": view.offer_id})
-        return self._front.to_page(token)
+        return self._front.keep(self._front.to_page(token), browser)
 
     def _chosen(self, fields: Mapping[str, str], view: View, reader: Reader, at: int) -> _Choice:
         zone = self._zone(fields.get("zone", ""), view, reader)
@@ -189,6 +193,8 @@ class LaterPages:
         posted = await self._posted(request)
         if isinstance(posted, Response):
             return posted
+        if self._front.bar(posted.view, posted.reader):
+            return self._front.to_page(posted.token)
         if posted.view.state is not State.BOOKED or posted.fields.get("sure") != "yes":
             return self._front.to_page(posted.token)
         if self._verdict(posted) is not Verdict.GOOD:

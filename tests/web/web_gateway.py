@@ -24,6 +24,7 @@ from mailgate.calls.model import (
     Outcome,
     Ringing,
 )
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
 from mailgate.offers.own import Own
@@ -85,6 +86,7 @@ class Gateway:
     sealer: Sealer
     offers: Offers
     own: Own
+    keys: ApiKeys
     calls: Recorder
     clock: Clock
     app: FastAPI
@@ -119,6 +121,10 @@ class Gateway:
             ),
         )
         account = replace(made, **changes)  # type: ignore[arg-type]
+        if "destinations" not in changes:
+            account = replace(
+                account, destinations=tuple(replace(d, verified=frozenset(d.channels)) for d in account.destinations)
+            )
         self.store.transact_now(lambda rows: accounts.insert(rows, self.sealer, account))
         return account
 
