@@ -18,11 +18,11 @@
     }
   } catch { /* no storage: nothing is remembered */ }
   const example = document.getElementById("example");
-  if (region && example && example.dataset.examples) {
+  if (region && example) {
     region.addEventListener("change", async () => {
       try {
-        const all = await (await fetch(example.dataset.examples)).json();
-        if (all[region.value]) example.textContent = all[region.value];
+        const [written] = (await (await fetch(example.dataset.numbers)).json())[region.value];
+        if (written) example.textContent = written;
       } catch { /* the old example stays */ }
     });
   }
