@@ -229,7 +229,7 @@ class Pages:
             {
                 **values,
                 "texts": reader.texts,
-                "here": f"{values['path']}/never",
+                "here": f"{values['path']}/{shown.room}",
                 "say": self._say(reader, story, values),
                 "shown": shown,
                 "step": step,

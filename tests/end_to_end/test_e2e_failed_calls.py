@@ -82,7 +82,7 @@ def ours(world: World, key: str, language: str = "en") -> Path:
     return sound(world, announcements.hold_words(language, "Ben Bright")[key], language)
 
 
-@pytest.mark.claim("C1", "C4", "C12")
+@pytest.mark.claim("C1", "C4", "C12", "C13", "C15")
 async def test_a_failed_call_becomes_an_offer(world: World, http: Visitor) -> None:
     before = len(world.mailbox(BEN))
     call = await holds(calls(world))
@@ -121,6 +121,8 @@ async def test_who_waits_is_connected_in_that_very_call(world: World, http: Visi
         raise AssertionError("they do not hear each other")
     assert call.state == "up"
     assert invited(world, ADA_NUMBER) == 0, "nobody is called who is there"
+    placed = {m.split("Call-ID: ")[1].split()[0] for _, way, m in world.network.wire if way == "out" and "INVITE" in m}
+    assert call.call_id in placed and call.call_id != ben.call_id, "the caller's own call, from before to after"
     wire = [m for _, _, m in world.network.wire if ben.call_id in m]
     assert wire and not [m for m in wire if shows(m, ADA_NUMBER)]
     world.network.hang_up(ben)
@@ -142,7 +144,6 @@ async def test_who_waits_is_connected_with_a_sip_telephone(world: World, http: V
     await asyncio.wait_for((await world.phones["ben"].call("ben")).over.wait(), 2)
 
 
-@pytest.mark.claim("C15")
 async def test_who_waits_is_connected_with_the_page(world: World, http: Visitor, tmp_path: Path) -> None:
     """The whole way by data: message, page, microphone; only the caller has a telephone."""
     before = len(world.mailbox(BEN))
