@@ -26,7 +26,7 @@ from mailgate.books import OwnBooks
 from mailgate.call_desk import CallDesk
 from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
-from mailgate.calls.asterisk.telling import Teller
+from mailgate.calls.asterisk.saying import Sayer
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.config import Config
@@ -193,7 +193,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        codes = SpokenCodes(Teller(asterisk, asterisk_settings(config), time.time), voice.render)
+        codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)
         network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=failed.by_wish(_mail(config, relay)))
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())

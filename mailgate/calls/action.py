@@ -199,7 +199,7 @@ def order_action(
             return admit_action(order, "tried", settings, now, lines2)
         case Kind.DIAL_IN:
             return admit_action(order, order.leg1.address, settings, now, lines2)
-        case Kind.TEL | Kind.SIP | Kind.HELD:
+        case Kind.TEL | Kind.SIP | Kind.HELD:  # who waits on the line is no leg 1, which it says itself
             return originate_action(order, settings, now, lines1, lines2)
         case _:
             assert_never(order.leg1.kind)

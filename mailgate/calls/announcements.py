@@ -64,11 +64,6 @@ def code_sentence(language: str) -> str:
     return _words(language)["code"]
 
 
-def again_sentence(language: str) -> str:
-    """How to hear it again."""
-    return _words(language)["tell-again"]
-
-
 @cache
 def spoken_language(language: str) -> str:
     """The language in which the texts are, where `language` is wished for."""

@@ -11,7 +11,10 @@ from mailgate.offers import hours
 
 
 def _hours(text: str) -> str:
-    hours.parse(text, "UTC")
+    try:
+        hours.parse(text, "UTC")
+    except hours.BadHours as error:
+        raise ValueError(str(error)) from error
     return text
 
 
@@ -22,7 +25,10 @@ def _time_zone(text: str) -> str:
 
 
 def _rest(text: str) -> str:
-    rest_of(text)
+    try:
+        rest_of(text)
+    except hours.BadHours as error:
+        raise ValueError(str(error)) from error
     return text
 
 

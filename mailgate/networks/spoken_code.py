@@ -1,21 +1,19 @@
-"""A code, spoken on the telephone to whoever answers at a destination that is to be verified; 1 to hear it again.
+"""A code, spoken on the telephone to whoever answers at a destination that is to be verified.
 
-The sentence and each digit are sounds of their own, in the account's language, so that no file ever holds a code. A
-call is made once: what became of it is asked of Asterisk's own record. Where it was in vain, or nothing can be
-spoken, the code is asked for anew.
+The sentence and each digit are sounds of their own, in the account's language, so that no file ever holds a code. Where
+nothing can be spoken, Asterisk's own digits are played. A call is made once: whose answer was lost is not called
+again by itself, since it may have rung.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from mailgate.calls import announcements
 from mailgate.calls.model import Channel
-from mailgate.calls.telling import Rang
 from mailgate.errors import CallFailed, OutcomeUnknown
-from mailgate.networks.telephone import Ringer, call_of
 from mailgate.offers.notice import Delivery, Kind, Notice
 
 log = logging.getLogger(__name__)
@@ -23,6 +21,8 @@ log = logging.getLogger(__name__)
 LONGEST = 900
 """Characters of all the sounds' names: a line of AMI holds 1,024 (main/manager.c, inbuf)."""
 
+Say = Callable[[Channel, Sequence[str]], Awaitable[None]]
+"""`say(channel, sounds)` calls and plays; raises CallFailed (nothing rings) or OutcomeUnknown."""
 Render = Callable[[str, str], Awaitable[Path | None]]
 """`render(text, language)`: the sound's path without extension; None where it cannot be had."""
 
@@ -30,47 +30,36 @@ Render = Callable[[str, str], Awaitable[Path | None]]
 class SpokenCodes:
     """Speaks codes."""
 
-    def __init__(self, ringer: Ringer, render: Render) -> None:
-        self._ringer = ringer
+    def __init__(self, say: Say, render: Render) -> None:
+        self._say = say
         self._render = render
 
     async def deliver(self, notice: Notice) -> Delivery:
-        """One look or one call; see mailgate.offers.notice.Network."""
+        """One try; see mailgate.offers.notice.Network."""
         if notice.kind is not Kind.SPOKEN_CODE:
             raise ValueError(f"{notice.kind.value} is no code")
         extra = {"notice": notice.notice_id}
+        sounds = await self._sounds(notice.values["code"], announcements.spoken_language(notice.language))
         try:
-            match await self._ringer.became(call_of(notice)):
-                case Rang.HEARD:
-                    return Delivery.DELIVERED
-                case Rang.UNDER_WAY:
-                    return Delivery.LATER
-                case Rang.IN_VAIN:
-                    log.info("a code was heard by nobody", extra=extra)
-                    return Delivery.REFUSED
-                case Rang.NOT_YET:
-                    pass
-            sounds = await self._sounds(notice.values["code"], announcements.spoken_language(notice.language))
-            if sounds is None:
-                log.error("a code cannot be spoken: there is no speech", extra=extra)
-                return Delivery.REFUSED
-            words, again = sounds
-            await self._ringer.ring(call_of(notice), Channel.parse(notice.address), words, again)
-        except (CallFailed, ValueError) as error:
-            log.warning("a code cannot be spoken: %s", type(error).__name__, extra=extra)
-            return Delivery.REFUSED
-        except OutcomeUnknown:
+            await self._say(Channel.parse(notice.address), sounds)
+        except CallFailed as error:
+            log.warning("a code could not be spoken: %s", error, extra=extra)
             return Delivery.LATER
-        return Delivery.LATER
+        except (ValueError, OutcomeUnknown) as error:
+            log.warning("a code was perhaps not spoken: %s", type(error).__name__, extra=extra)
+            return Delivery.REFUSED
+        return Delivery.DELIVERED
 
-    async def _sounds(self, code: str, language: str) -> tuple[list[str], str] | None:
-        """What is played, in order: the sentence, and the digits twice where that is not too long; and what says how to
-        hear it again. None where something cannot be spoken."""
-        texts = [announcements.code_sentence(language), announcements.again_sentence(language), *sorted(set(code))]
-        made = {text: await self._render(text, language) for text in texts}
-        if None in made.values():
-            return None
-        sentence, again = (str(made[text]) for text in texts[:2])
-        digits = [str(made[digit]) for digit in code]
-        twice = [sentence, *digits, *digits]
-        return (twice if len("&".join(twice)) <= LONGEST else [sentence, *digits]), again
+    async def _sounds(self, code: str, language: str) -> list[str]:
+        """What is played, in order: the sentence and the digits, twice where that is not too long."""
+        sentence = await self._render(announcements.code_sentence(language), language)
+        digits = {digit: await self._render(digit, language) for digit in sorted(set(code))}
+        spoken = [str(sentence), *(str(digits[digit]) for digit in code)]
+        if sentence is None or None in digits.values() or _length(spoken) > LONGEST:
+            spoken = [f"digits/{digit}" for digit in code]
+        twice = ["silence/1", *spoken, "silence/1", *spoken]
+        return twice if _length(twice) <= LONGEST else ["silence/1", *spoken]
+
+
+def _length(sounds: Sequence[str]) -> int:
+    return len("&".join(sounds))

@@ -37,10 +37,12 @@ from mailgate.store.slots import DueSlot
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.25
-AHEAD_S = 120.0
+AHEAD_S = 600.0
 AGAIN_S = 10.0
 MOST = 500
 """Slots that are looked at in a round."""
+_REHEARSE_EVERY_S = 5.0
+_REHEARSED_AT_ONCE = 2
 _AT_ONCE = 50
 """Steps under way at once: they share commits."""
 
@@ -162,7 +164,7 @@ class Scheduler:
                 await self.rehearse()
             except Exception:
                 log.exception("speech could not be made ready; the call is made all the same")
-            await asyncio.sleep(AHEAD_S / 24)
+            await asyncio.sleep(_REHEARSE_EVERY_S)
 
     async def rehearse(self) -> None:
         """Make ready what is spoken in the calls of the next AHEAD_S, each once."""
@@ -172,8 +174,14 @@ class Scheduler:
         soon = self._store.read(lambda rows: slot_rows.due(rows, now + AHEAD_S, MOST))
         keys = {(each.offer_id, each.start) for each in soon}
         self._rehearsed &= keys
-        for offer_id, start in sorted(keys - self._rehearsed, key=lambda key: key[1]):
-            self._rehearsed.add((offer_id, start))
-            offer = self._store.read(partial(rows_of.by_id, sealer=self._sealer, offer_id=offer_id))
-            if offer is not None:
-                await self._rehearse(offer)
+        places = asyncio.Semaphore(_REHEARSED_AT_ONCE)
+
+        async def one(offer_id: str, rehearse: Callable[[Offer], Awaitable[None]]) -> None:
+            async with places:
+                offer = self._store.read(partial(rows_of.by_id, sealer=self._sealer, offer_id=offer_id))
+                if offer is not None:
+                    await rehearse(offer)
+
+        new = sorted(keys - self._rehearsed, key=lambda key: key[1])
+        self._rehearsed |= set(new)
+        await asyncio.gather(*(one(offer_id, self._rehearse) for offer_id, _ in new))

@@ -171,7 +171,7 @@ def _api(
     settings: WebSettings, programs: tuple[Programs, ApiKeys], dial: Dial, pages: Pages, now: Callable[[], float]
 ) -> list[BaseRoute]:
     def render(document: dict[str, Any]) -> str:
-        return pages.render("api.html", pages.reader("en"), {"api": described(document)})
+        return pages.render("api.html", pages.reader("en"), {"api": described(document), "here": ""})
 
     return [Mount("/api/v1", app=create_api(settings, *programs, dial, render=render, now=now))]
 

@@ -275,7 +275,7 @@ class LaterPages:
             "gateway": self._pages.gateway(),
         }
         page = self._pages.render("later.html", reader, values)
-        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language"})
+        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _zone(self, asked: str, view: View, reader: Reader) -> ZoneInfo:
         """The zone that was asked for, else the booking's, else that of the reader's country, else the gateway's."""

@@ -229,7 +229,7 @@ class Pages:
             {
                 **values,
                 "texts": reader.texts,
-                "here": f"{values['path']}/never",
+                "here": f"{values['path']}/{shown.room}",
                 "say": self._say(reader, story, values),
                 "shown": shown,
                 "step": step,
@@ -238,7 +238,8 @@ class Pages:
 
     def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
         """Another page by its template; `say(text, …)` in it fills a text in with what is given beside its name."""
-        return self._environment.get_template(name).render({**values, "texts": reader.texts, "say": reader.texts.say})
+        given = {"here": "", **values, "texts": reader.texts, "say": reader.texts.say}
+        return self._environment.get_template(name).render(given)
 
     def moment(self, at: float, reader: Reader) -> str:
         """Date and time, to the minute, as people write them in the reader's language."""

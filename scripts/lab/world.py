@@ -66,9 +66,9 @@ class Network(Phone):
 
 
 class World:
-    """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value; `dialplan` is what the
-    administrator's own telephones have, beside ours. `tables` goes to its end; where it has `[[trunk]]` tables,
-    `{network}` in it is the port of the telephone network."""
+    """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value; `tables` goes to its
+    end, with the telephone network's port for `{network}`; `dialplan` is what the administrator's own telephones have,
+    beside ours."""
 
     def __init__(
         self,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from mailgate.accounts.model import Account, Mode
 from mailgate.calls.model import Channel, Kind
 from mailgate.cli import group
 from mailgate.cli.recording import NoRecording
 from mailgate.errors import ConfigError, MailgateError
 from mailgate.keyfiles import load_ring
 from mailgate.offers.offer import Offer, Terms
+from mailgate.store import accounts
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
@@ -201,6 +204,28 @@ def test_an_address_book_holds_numbers_that_are_not_shown(admin: Admin) -> None:
         admin.types(*book, "remove", "ada@example.org", "ben@example.net")
     admin.types(*book, "put", "ada@example.org", "ben@example.net", "01 99 00 00 02")
     admin.types("account", "remove", "ada@example.org", "--yes")
+
+
+def test_hours_are_set_kept_and_judged(admin: Admin) -> None:
+    words = ("--hours", "Mon-Fri 9-12,13:30-18", "--time-zone", "Europe/Paris", "--rings-first")
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada", *words)
+
+    def account() -> Account:
+        store, sealer = Store(admin.folder / "mailgate.db"), Sealer(load_ring(admin.folder / "keys" / "number.keys"))
+        found = store.read(lambda rows: accounts.by_address(rows, sealer, "ada@example.org"))
+        store.close()
+        assert found is not None
+        return found
+
+    kept = account()
+    assert (kept.hours, kept.time_zone, kept.rings_first) == ("Mon-Fri 9-12,13:30-18", "Europe/Paris", True)
+    admin.types("account", "change", "ada@example.org", "--mode", "on-request")
+    assert account() == replace(kept, mode=Mode.ON_REQUEST), "what is not named stays"
+    admin.types("account", "change", "ada@example.org", "--hours", "", "--rings-second")
+    assert (account().hours, account().time_zone, account().rings_first) == ("", "Europe/Paris", False)
+    for wrong, why in ((("--hours", "Mon-Fry 9-18"), "is no day"), (("--time-zone", "Paris"), "no time zone")):
+        with pytest.raises(click.ClickException, match=why):
+            admin.types("account", "change", "ada@example.org", *wrong)
 
 
 @pytest.mark.parametrize("who", ["Ben@example.net", "01 99 00 00 02"])

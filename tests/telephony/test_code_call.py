@@ -12,6 +12,7 @@ import struct
 import tempfile
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ from lab.audio import share
 from lab.cast import ADA, GATEWAY, Calls
 from lab.phone import Answer, Phone, Reject
 
-from mailgate.calls.model import Channel
-from mailgate.errors import CallFailed
-from mailgate.networks.telephone import TelephoneNetwork
+from mailgate.calls.asterisk.saying import Sayer
+from mailgate.calls.settings import DeploySettings
+from mailgate.networks.spoken_code import SpokenCodes
 from mailgate.offers.notice import Delivery, Kind, Notice
 
 TONES = {str(digit): 500 + 150 * digit for digit in range(10)}
@@ -66,7 +67,7 @@ def read(samples: list[int]) -> str:
 
 
 @pytest.fixture
-def network(calls: Calls) -> Iterator[TelephoneNetwork]:
+def network(calls: Calls, deployed: DeploySettings) -> Iterator[SpokenCodes]:
     folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))  # a path as long as that of a gateway's sounds
     folder.chmod(0o755)
 
@@ -74,11 +75,11 @@ def network(calls: Calls) -> Iterator[TelephoneNetwork]:
         hertz = TONES.get(text, SENTENCE_HZ)
         return await asyncio.to_thread(beep, folder / f"{hertz:032}", hertz)
 
-    yield TelephoneNetwork(calls.edge.say, render)
+    yield SpokenCodes(Sayer(calls.edge, deployed.link).say, render)
     shutil.rmtree(folder)
 
 
-async def test_the_code_is_heard_twice(calls: Calls, pstn: Phone, network: TelephoneNetwork) -> None:
+async def test_the_code_is_heard_twice(pstn: Phone, network: SpokenCodes) -> None:
     pstn.plan = {ADA: Answer()}
     assert await network.deliver(NOTICE) is Delivery.DELIVERED
     call = await pstn.call(ADA)
@@ -88,16 +89,14 @@ async def test_the_code_is_heard_twice(calls: Calls, pstn: Phone, network: Telep
     assert read(call.rtp.samples()) == "S407712S407712"
 
 
-async def test_a_destination_that_cannot_be_dialled_is_said_so(network: TelephoneNetwork, calls: Calls) -> None:
-    with pytest.raises(CallFailed):
-        await calls.edge.say(Channel.parse("browser:" + "0" * 32), ["digits/1"])
-    with pytest.raises(CallFailed):
-        await calls.edge.say(Channel.parse(f"tel:{ADA}"), ["../../etc/passwd"])
-
-
-async def test_a_busy_telephone_is_rung_once(calls: Calls, pstn: Phone, network: TelephoneNetwork) -> None:
+async def test_a_busy_telephone_is_rung_once(pstn: Phone, network: SpokenCodes) -> None:
     pstn.plan = {ADA: Reject(code=486, after=0.0)}
     assert await network.deliver(NOTICE) is Delivery.DELIVERED
     await pstn.call(ADA)
     await asyncio.sleep(0.5)
     assert len([call for call in pstn.calls if call.number == ADA]) == 1
+
+
+async def test_what_is_no_channel_rings_nobody(network: SpokenCodes) -> None:
+    assert await network.deliver(replace(NOTICE, address="browser:" + "0" * 32)) is Delivery.LATER
+    assert await network.deliver(replace(NOTICE, address="tel:112;x")) is Delivery.REFUSED

@@ -25,9 +25,8 @@ from mailgate.calls.action import (
     answer_action,
     check_attempt,
     order_action,
-    ways,
 )
-from mailgate.calls.asterisk import records
+from mailgate.calls.asterisk import reach, records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
 from mailgate.calls.asterisk.health import fault
@@ -147,6 +146,8 @@ class Asterisk:
         link = self._link
         if link is None:
             raise CallFailed("no calls can be placed: the link to Asterisk was lost")
+        if order.attempt_id in self._sent:  # by somebody else, while lines were counted for this one
+            raise OutcomeUnknown("this attempt was sent before")
         _remember(self._sent, order.attempt_id, self._clock())
         try:
             answer = await link.act(action)
@@ -207,17 +208,7 @@ class Asterisk:
 
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
-        match channel.kind:
-            case Kind.TEL:
-                lines = lines_for(channel.address, self._settings.lines)
-                return any([await self._has_contact(line.name) for line in lines])
-            case Kind.SIP if "@" not in channel.address:
-                return await self._has_contact(channel.address)
-            case _:
-                try:
-                    return bool(ways(channel, self._settings)) and self.connected
-                except ValueError:
-                    return False
+        return await reach.available(channel, self._settings, self.act, connected=self.connected)
 
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
@@ -386,10 +377,6 @@ class Asterisk:
                 await self._on_event(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
     # --- settling ----------------------------------------------------------------------------------------------
-    async def _has_contact(self, endpoint: str) -> bool:
-        answer = await self.act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
-        return bool(answer.get("value"))
-
     async def act(self, action: Action) -> Message:
         """One action, and the first answer to it. Raises OutcomeUnknown."""
         if self._link is None:

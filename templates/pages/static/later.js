@@ -18,10 +18,11 @@
     }
   } catch { /* no storage: nothing is remembered */ }
   const example = document.getElementById("example");
-  if (region && example) {
+  if (region && example && example.dataset.numbers) {
     region.addEventListener("change", async () => {
       try {
-        const [written] = (await (await fetch(example.dataset.numbers)).json())[region.value];
+        const all = await (await fetch(example.dataset.numbers)).json();
+        const [written] = all[region.value] || [""];
         if (written) example.textContent = written;
       } catch { /* the old example stays */ }
     });
