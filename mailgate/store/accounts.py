@@ -36,6 +36,7 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_extensions", account_id=account_id)
     rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
+    rows.run("delete_chat_address", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 
