@@ -49,6 +49,7 @@ setup(
         "uvloop>=0.20; implementation_name == 'cpython'",
     ],
     extras_require={
+        "xmpp": ["slixmpp>=1.10,<2"],
         "test": [
             "pytest>=8.2",
             "pytest-asyncio>=0.24",
@@ -59,6 +60,7 @@ setup(
             "html5lib>=1.1",
             "vobject>=0.9.9",
             "pynacl>=1.5",
+            "slixmpp>=1.10,<2",
         ],
         "lint": ["ruff>=0.6", "mypy>=1.11", "import-linter>=2.0"],
     },

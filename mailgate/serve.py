@@ -28,6 +28,7 @@ from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
+from mailgate.chatting import Chatting
 from mailgate.config import Config
 from mailgate.configured import (
     asterisk_settings,
@@ -186,6 +187,11 @@ async def _running(config: Config) -> AsyncIterator[None]:
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
         network = failed.by_wish(_mail(config, relay))
+        if config.xmpp.enabled:
+            booking = bookings if config.later.enabled else None
+            chatting = Chatting(config, store=store, sealer=sealer, offers=offers, bookings=booking)
+            stack.push_async_callback(_ended, chatting.run())
+            network = chatting.before(network)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)

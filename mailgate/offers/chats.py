@@ -109,8 +109,8 @@ class _Party:
 
 
 class Chats:
-    """The chats of a gateway. `texts`: what is said, by language; `dial` as in mailgate.calls.dialling; `bookings` None:
-    no times are offered. `now` gives UNIX seconds."""
+    """The chats of a gateway. `texts`: what is said, by language; `dial` as in mailgate.calls.dialling; `bookings`
+    None: no times are offered. `now` gives UNIX seconds."""
 
     def __init__(
         self,
@@ -167,7 +167,8 @@ class Chats:
                     if not key or view.state in ENDED:
                         return None
                     return Spoken(
-                        text=self._says(view.language)[key].format(offeror=view.destination_name), language=view.language
+                        text=self._says(view.language)[key].format(offeror=view.destination_name),
+                        language=view.language,
                     )
         return None
 

@@ -1,8 +1,8 @@
 """Answers by word: what somebody means who answers an offer in a chat. Pure.
 
-A text goes in, one of `Said` comes out; whatever is not understood with certainty is Unclear, and nothing is done then.
-A command stands at the beginning, alone or before what belongs to it: `call 15:30`, `call +33 1 99 00 12 34`,
-`no, in a meeting`, `answer I am on my way`. Words of a decline stand behind a sign, since `no problem, call me` is none.
+A text goes in, one of `Said` comes out; what is not understood with certainty is Unclear, and nothing is done then. A
+command stands at the beginning, alone or before what belongs to it: `call 15:30`, `call +33 1 99 00 12 34`, `no, in a
+meeting`, `answer I am on my way`. Words of a decline stand behind a sign, since `no problem, call me` is none.
 The words of all languages are known to everybody (one word means the same in each, a test holds them to it); 1, 2 and
 3 stand for accept, later and decline. What a client quotes of the message that is answered is left out.
 
@@ -100,17 +100,15 @@ _TIME = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """`commands`: a word, folded, and what it asks for; `days`: its word and its name in `At.day`; `fillers`: words that
-    change nothing."""
+    """`commands`: a word, folded, and what it asks for; `days`: its word and its name in `At.day`; `fillers`: words
+    that change nothing."""
 
     commands: Mapping[str, Word]
     days: Mapping[str, str]
     fillers: frozenset[str]
 
 
-def vocabulary(
-    languages: Iterable[Mapping[str, Iterable[str]]], weekdays: Iterable[tuple[str, str]]
-) -> Vocabulary:
+def vocabulary(languages: Iterable[Mapping[str, Iterable[str]]], weekdays: Iterable[tuple[str, str]]) -> Vocabulary:
     """Of all languages' lists, named as in templates/chat; `weekdays`: (word, `mon` … `sun`).
 
     Raises ValueError where a word has two meanings.
@@ -163,9 +161,9 @@ def _command(said: str, known: Vocabulary) -> tuple[Word | None, str]:
     """The longest command that the text begins with, and what follows; None where it begins with none."""
     if (alone := known.commands.get(folded(said))) is not None:
         return alone, ""
-    if (digit := unicodedata.digit(said[:1], 0) if said else 0) in _DIGITS and _BEHIND.match(said, 1):
-        if not re.match(r"\s*[:h\d]", said[1:]):
-            return _DIGITS[digit], said[1:]
+    digit = unicodedata.digit(said[:1], 0) if said else 0
+    if digit in _DIGITS and _BEHIND.match(said, 1) and not re.match(r"\s*[:h\d]", said[1:]):
+        return _DIGITS[digit], said[1:]
     ends = [found.start() for found in _BEHIND.finditer(said) if found.start()]
     for end in reversed(ends[:8]):  # no command has as many words
         if (meaning := known.commands.get(folded(said[:end]))) is not None:

@@ -1,7 +1,7 @@
 """Instant messages in the store: where accounts are reached, which offers went there, and what was asked back.
 
-Each function takes the rows of a transaction or of a read. An address is a network's own, as a URI: `xmpp:ada@example.org`.
-Whom an offer went to is kept as a keyed digest.
+Each function takes the rows of a transaction or of a read. An address is a network's own, as a URI:
+`xmpp:ada@example.org`. Whom an offer went to is kept as a keyed digest.
 """
 
 from __future__ import annotations

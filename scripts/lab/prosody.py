@@ -149,4 +149,3 @@ class Prosody:
 def _escaped(name: str) -> str:
     """As Prosody names files: what is no letter or digit as %xx."""
     return "".join(c if c.isalnum() and c.isascii() else f"%{ord(c):02x}" for c in name)
-
