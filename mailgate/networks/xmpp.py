@@ -10,8 +10,8 @@ Who wrote a message is whom the server says (RFC 6120, 8.1.2.1: it stamps the se
 certificates or dialback). Messages of rooms, errors and copies that others forward are answered by nobody.
 
 Standards: RFC 6120, 6121; XEP-0114, 0030, 0184, 0199, 0004, 0439.
-Known limits: texts are encrypted as far as the servers', not from end to end. One try takes `receipt_s` at the most, and
-a receipt that comes later than that changes nothing: the reader may have the message twice, here and elsewhere.
+Known limits: texts are encrypted as far as the servers, not from end to end. A try takes `receipt_s` at the most, and a
+receipt that comes later than that changes nothing: the reader may have the message twice, here and elsewhere.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from xml.etree import ElementTree as ET
 from slixmpp import ClientXMPP, ComponentXMPP
 from slixmpp.basexmpp import BaseXMPP
 from slixmpp.stanza import Iq, Message, Presence
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
 from mailgate.networks.xmpp_settings import StreamSettings
 from mailgate.networks.xmpp_stanzas import OWN_FEATURES, PING
@@ -99,7 +101,7 @@ class Stream:
             if self._xmpp is xmpp:
                 self._xmpp = None
                 self._on_down()
-            await _close(xmpp)
+            await close(xmpp)
 
     def _new(self) -> BaseXMPP:
         wished = self._settings
@@ -117,8 +119,13 @@ class Stream:
         xmpp.auto_subscribe = False
         xmpp.whitespace_keepalive_interval = 15
         xmpp.register_plugin("xep_0030")
-        xmpp.add_event_handler("message", lambda stanza: self._take(self._on_message, stanza))
-        xmpp.add_event_handler("message_error", lambda stanza: self._take(self._on_message, stanza))
+        # slixmpp's own event is for messages with a body: neither for receipts nor for forms
+        every = Callback(
+            "every message",
+            MatchXPath(f"{{{xmpp.default_ns}}}message"),
+            lambda stanza: self._take(self._on_message, stanza),
+        )
+        xmpp.register_handler(every)
         for kind in ("available", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"):
             xmpp.add_event_handler(f"presence_{kind}", lambda stanza: self._take(self._on_presence, stanza))
         xmpp.add_event_handler("presence_error", lambda stanza: self._take(self._on_presence, stanza))
@@ -137,7 +144,7 @@ class Stream:
     def _begin(self, xmpp: BaseXMPP) -> None:
         _notice_the_dead(_extra(xmpp, "socket"))
         self._xmpp = xmpp
-        disco = xmpp["xep_0030"]
+        disco = xmpp.plugin["xep_0030"]
         for jid in dict.fromkeys((xmpp.boundjid.bare, self._settings.jid)):
             disco.add_identity("client", "bot", "mailgate", jid=jid)
             for feature in OWN_FEATURES:
@@ -173,7 +180,9 @@ class Stream:
         if self._xmpp is None:
             return None
         with contextlib.suppress(Exception):  # slixmpp has many; a program that does not say has no feature
-            found = await self._xmpp["xep_0030"].get_info(jid=jid, ifrom=self._from, timeout=timeout_s, cached=False)
+            found = await self._xmpp.plugin["xep_0030"].get_info(
+                jid=jid, ifrom=self._from, timeout=timeout_s, cached=False
+            )
             return frozenset(found["disco_info"]["features"])
         return None
 
@@ -206,8 +215,16 @@ def _notice_the_dead(connection: socket.socket | None) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_S * 1000)
 
 
-async def _close(xmpp: BaseXMPP) -> None:
+async def close(xmpp: BaseXMPP) -> None:
+    """Say good-bye, and leave nothing open: neither the socket nor the task that slixmpp sends from."""
+    transport, filters = xmpp.transport, xmpp._run_out_filters
     xmpp.cancel_connection_attempt()
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(xmpp.disconnect(wait=1.0), 3.0)
-    xmpp.abort()
+    if transport is not None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(xmpp.disconnect(wait=1.0), 3.0)
+        transport.abort()
+    if filters is not None:
+        filters.cancel()
+        await asyncio.wait({filters})
+    for _ in range(3):
+        await asyncio.sleep(0)  # what was aborted is closed by the loop, after this round of it
