@@ -17,6 +17,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
@@ -119,16 +120,12 @@ class Stream:
         xmpp.auto_subscribe = False
         xmpp.whitespace_keepalive_interval = 15
         xmpp.register_plugin("xep_0030")
-        # slixmpp's own event is for messages with a body: neither for receipts nor for forms
-        every = Callback(
-            "every message",
-            MatchXPath(f"{{{xmpp.default_ns}}}message"),
-            lambda stanza: self._take(self._on_message, stanza),
-        )
-        xmpp.register_handler(every)
-        for kind in ("available", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"):
-            xmpp.add_event_handler(f"presence_{kind}", lambda stanza: self._take(self._on_presence, stanza))
-        xmpp.add_event_handler("presence_error", lambda stanza: self._take(self._on_presence, stanza))
+        # slixmpp's own events are for messages with a body, neither receipts nor forms, and for a roster of its own
+        for name in ("subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"):
+            xmpp.del_event_handler(f"presence_{name}", getattr(xmpp, f"_handle_{name}", None))
+        for name, told in (("message", self._on_message), ("presence", self._on_presence)):
+            every = MatchXPath(f"{{{xmpp.default_ns}}}{name}")
+            xmpp.register_handler(Callback(f"every {name}", every, partial(self._take, told)))
         return xmpp
 
     def _connect(self, xmpp: BaseXMPP) -> None:
