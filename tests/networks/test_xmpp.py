@@ -1,4 +1,4 @@
-"""XMPP on a real Prosody with real clients: offers arrive, answers by word act, presence is believed, nothing is lost."""
+"""XMPP on a real Prosody with real clients: offers arrive, words act, presence is believed, nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway's XMPP side on a real Prosody: store, offers and chats as serve builds them, with a recorder for Asterisk."""
+"""A gateway on a real Prosody: store, offers and chats as serve builds them, with a recorder for Asterisk."""
 
 from __future__ import annotations
 
