@@ -25,7 +25,7 @@ from mailgate.offers.missed_call import Limits, MissedCalls, MissedSettings
 from mailgate.offers.notice import Network, Notice
 from mailgate.offers.service import Offers
 from mailgate.spoken import Spoken
-from mailgate.store import accounts
+from mailgate.store import accounts, missed_calls
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.waiting import HoldSettings, Waiting
@@ -99,6 +99,7 @@ class FailedCalls:
     async def start(self) -> None:
         """Make what is needed; without its music a gateway still works."""
         await self._store.transact(lambda rows: accounts.know_callers(rows, self._sealer))
+        await self._store.transact(lambda rows: missed_calls.purge(rows, time.time()))
         if not self._config.failed_calls.music:
             await asyncio.to_thread(_keep_music, self._music, self._config.failed_calls.word_every_s)
         self._callers.start()

@@ -26,11 +26,13 @@ from mailgate.books import OwnBooks
 from mailgate.call_desk import CallDesk
 from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
+from mailgate.calls.asterisk.saying import Sayer
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.chatting import Chatting
 from mailgate.config import Config
 from mailgate.configured import (
+    api_of,
     asterisk_settings,
     dial,
     own_address,
@@ -46,8 +48,12 @@ from mailgate.keyfiles import load_ring
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.networks.spoken_code import SpokenCodes
+from mailgate.networks.webhook import WebhookNetwork
 from mailgate.offers.booking import Bookings
+from mailgate.offers.courier import Courier
 from mailgate.offers.held import Held
+from mailgate.offers.notice import ByKind, Kind, Network
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.scheduler import Scheduler
@@ -148,6 +154,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.callback(clock.cancel)
 
         metrics = Metrics()
+        programs = api_of(config, store=store, sealer=sealer, ring=ring, offers=offers)
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
         bookings = Bookings(
             offers,
@@ -161,7 +168,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             offers,
             store=store,
             sealer=sealer,
-            capacity=config.later.capacity,
+            capacity=slot_rules(config).capacity,
             own_number=config.gateway.number,
             now=time.time,
             new_id=gate.new_id,
@@ -175,6 +182,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             offers,
             dial(config),
             own=own,
+            programs=programs,
             bookings=bookings if config.later.enabled else None,
             metrics=metrics.text,
         )
@@ -186,15 +194,21 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        network = failed.by_wish(_mail(config, relay))
+        network: Network = failed.by_wish(_mail(config, relay))
         if config.xmpp.enabled:
             booking = bookings if config.later.enabled else None
             chatting = Chatting(config, store=store, sealer=sealer, offers=offers, bookings=booking)
             stack.push_async_callback(_ended, chatting.run())
             network = chatting.before(network)
+        codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)
+        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=network)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
+
+        hooks = WebhookNetwork(inside=config.webhooks.inside, ca_file=config.webhooks.ca_file)
+        courier = asyncio.create_task(Courier(store=store, sealer=sealer, send=hooks.send, now=time.time).run())
+        stack.push_async_callback(_ended, courier)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         surgery = Apart()

@@ -53,6 +53,11 @@ def test_dkim_key_files_are_beside_the_file_too(tmp_path: Path) -> None:
         (GOOD.replace("+33 1 99 00 00 00", "01 99 00 00 00"), "gateway.number", "international form"),
         (GOOD.replace("https://", ""), "gateway.public_url", "https://"),
         (GOOD.replace('region = "fr"', ""), "gateway.region", "is missing"),
+        (GOOD + '[later]\nhours = "9 to 5"', "later.hours", "not of the form"),
+        (GOOD + '[later]\nhours = "Mon 18-9"', "later.hours", "begins before it ends"),
+        (GOOD + '[later]\ntime_zone = "Paris"', "later.time_zone", "Europe/Paris"),
+        (GOOD + '[later]\nday = "late"', "later.day", "not of the form"),
+        (GOOD + "[later]\nslot_minutes = 1", "later.slot_minutes", "greater than or equal to 5"),
         ("[gateway", "", "not TOML"),
     ],
 )

@@ -27,6 +27,7 @@ from mailgate.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 4  # programs: calls that begin together would have each other's speech take too long
 LONGEST_TEXT = 300  # characters: some twenty seconds; who answers the telephone waits no longer
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}\Z")  # RFC 5646, the simple forms
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+|\n+|$)")
@@ -65,7 +66,7 @@ def sentences(text: str) -> list[str]:
     pieces: list[str] = []
     for sentence in _SENTENCE.findall(unicodedata.normalize("NFC", text)):
         words = " ".join(sentence.split())
-        if pieces and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
+        if pieces and words and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
             pieces[-1] += f" {words}"
             continue
         while len(words) > LONGEST_TEXT:
@@ -83,6 +84,7 @@ class Speech:
     def __init__(self, settings: SpeechSettings) -> None:
         self._settings = settings
         self._making: dict[Path, asyncio.Task[bool]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._missing = False
 
     def place(self, text: str, language: str) -> Path:
@@ -132,7 +134,8 @@ class Speech:
             with tempfile.TemporaryDirectory(prefix=".making-", dir=self._settings.folder) as scratch:
                 output = Path(scratch) / "spoken.wav"
                 filled = {"{language}": language, "{output}": str(output)}
-                await self._run([filled.get(argument, argument) for argument in self._settings.command], words)
+                async with self._places:
+                    await self._run([filled.get(argument, argument) for argument in self._settings.command], words)
                 await asyncio.to_thread(_convert, output, path.with_suffix(".wav"))
         except (OSError, ValueError, TimeoutError) as error:
             if not self._missing:  # said once: every call would say it again

@@ -21,6 +21,8 @@ from mailgate.cli.recording import recording
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
+from mailgate.cli.verify import verify
+from mailgate.cli.webhook import webhook
 from mailgate.errors import MailgateError
 
 EPILOG = """\b
@@ -51,6 +53,8 @@ def group(context: click.Context, path: str | None) -> None:
 for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
     group.add_command(command)
 account.add_command(book)
+account.add_command(verify)
+account.add_command(webhook)
 account.add_command(recording)
 
 

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table
 
-from mailgate.cli.common import Desk, console, desk, masked
+from mailgate.cli.common import Desk, console, desk, masked, when
 from mailgate.cli.message import explain_message
-from mailgate.cli.offers import when
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import UnknownOffer
 from mailgate.offers.view import view
+from mailgate.store import missed_calls
 from mailgate.store import offers as rows_of
 from tokens import coupon
 from tokens.coupon import Purpose
@@ -43,6 +43,7 @@ def explain(context: click.Context, what: str, sender: str, recipient: str) -> N
     with desk(context) as d:
         offer = _find(d, what)
         attempts = d.store.read(lambda rows: rows_of.attempts(rows, d.sealer, offer.offer_id))
+        calls = d.store.read(lambda rows: missed_calls.count(rows, offer.offer_id))
         history = d.store.read(lambda rows: rows_of.history(rows, offer.offer_id))
     terms = offer.terms
     console.print(f"Offer [bold]{offer.offer_id}[/]: {view(offer, time.time()).state.value}")
@@ -50,6 +51,8 @@ def explain(context: click.Context, what: str, sender: str, recipient: str) -> N
     if terms.offeree is not None:
         console.print(f"  whose number the offeror has given: {masked(terms.offeree)}")
     console.print(f"  in the message {terms.message_id or '(without Message-ID)'}")
+    if calls:
+        console.print(f"  made of a call that failed; {calls} so far")
     console.print(f"  made {when(offer.created_at)}, good until {when(offer.expires_at)}")
     console.print(f"  connected calls left: {offer.uses_left}; attempts left: {offer.attempts_left}")
     table = Table("When", "What happened", "Then", "Attempt")

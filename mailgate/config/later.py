@@ -11,7 +11,10 @@ from mailgate.offers import hours
 
 
 def _hours(text: str) -> str:
-    hours.parse(text, "UTC")
+    try:
+        hours.parse(text, "UTC")
+    except hours.BadHours as error:
+        raise ValueError(str(error)) from error
     return text
 
 
@@ -22,7 +25,10 @@ def _time_zone(text: str) -> str:
 
 
 def _rest(text: str) -> str:
-    rest_of(text)
+    try:
+        rest_of(text)
+    except hours.BadHours as error:
+        raise ValueError(str(error)) from error
     return text
 
 
@@ -50,5 +56,6 @@ class Later(Section):
     """Of those hours; empty: that of the gateway's region where it has but one, else UTC."""
     day: Annotated[str, AfterValidator(_rest)] = "8-21"
     """Recipients choose within these hours of their own day, unless they ask for early and late ones."""
-    capacity: int = Field(default=30, ge=1, le=100_000)
-    """Calls that the trunks carry at once: no more are promised for one time, nor begun at it."""
+    capacity: int = Field(default=0, ge=0, le=100_000)
+    """Calls that the trunks carry at once: no more are promised for one time, nor begun at it. 0: half of their
+    capacities together, since a call takes two lines; 30 where one of them has no limit."""

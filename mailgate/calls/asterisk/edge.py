@@ -24,20 +24,19 @@ from mailgate.calls.action import (
     admit_action,
     answer_action,
     check_attempt,
-    originate_action,
-    ways,
+    order_action,
 )
-from mailgate.calls.asterisk import records
+from mailgate.calls.asterisk import reach, records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
 from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
-from mailgate.calls.asterisk.seats import Lines, Seats
+from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
 from mailgate.calls.trunks import lines_for
-from mailgate.errors import CallFailed, OutcomeUnknown
+from mailgate.errors import CallFailed, MailgateError, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class Asterisk:
     async def _begin(self, order: CallOrder) -> None:
         try:
             lines = await self._seats.take(order)
-            action = self._action(order, lines)
+            action = order_action(order, self._settings, self._clock(), *lines)
         except ValueError as error:
             raise CallFailed(str(error)) from error
         except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
@@ -142,22 +141,13 @@ class Asterisk:
             return
         await self._send(order, action)
 
-    def _action(self, order: CallOrder, lines: Lines) -> dict[str, str | list[str]]:
-        """What Asterisk is told; raises ValueError."""
-        now = self._clock()
-        match order.leg1.kind:
-            case Kind.BROWSER:
-                return admit_action(order, "tried", self._settings, now, lines[1])  # its fault is known now
-            case Kind.DIAL_IN:
-                return admit_action(order, order.leg1.address, self._settings, now, lines[1])
-            case _:
-                return originate_action(order, self._settings, now, *lines)
-
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
         link = self._link
         if link is None:
             raise CallFailed("no calls can be placed: the link to Asterisk was lost")
+        if order.attempt_id in self._sent:  # by somebody else, while lines were counted for this one
+            raise OutcomeUnknown("this attempt was sent before")
         _remember(self._sent, order.attempt_id, self._clock())
         try:
             answer = await link.act(action)
@@ -175,9 +165,9 @@ class Asterisk:
         if order.leg1.kind in COMES_IN:
             self._spawn(self._see_in(order.attempt_id))
 
-    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
-        """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
-        Raises OutcomeUnknown."""
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True, left: bool = False) -> bool:
+        """End an attempt, on the offeror's wish, or (not `revoked`) because leg 1 is gone, or because the caller has
+        `left` whom it should join; False where it is not up. Raises OutcomeUnknown."""
         check_attempt(attempt_id)
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
@@ -185,7 +175,8 @@ class Asterisk:
         ending = Ending(self.act, self.ask, lambda: self._told.get(attempt_id) == ENDED)
         # Asterisk takes an Originate before it makes the channel.
         may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
-        return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
+        mark = "left" if left else str(int(revoked))
+        return await ending.end(attempt_id, mark, lambda: self._clock() < may_come_until)
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
@@ -217,17 +208,7 @@ class Asterisk:
 
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
-        match channel.kind:
-            case Kind.TEL:
-                lines = lines_for(channel.address, self._settings.lines)
-                return any([await self._has_contact(line.name) for line in lines])
-            case Kind.SIP if "@" not in channel.address:
-                return await self._has_contact(channel.address)
-            case _:
-                try:
-                    return bool(ways(channel, self._settings)) and self.connected
-                except ValueError:
-                    return False
+        return await reach.available(channel, self._settings, self.act, connected=self.connected)
 
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
@@ -281,13 +262,16 @@ class Asterisk:
             await asyncio.wait({link.lost}, timeout=self._settings.ping_interval_s)
             if link.lost.done():
                 break
-            with contextlib.suppress(LinkLost, OutcomeUnknown):
-                before, self.trouble = self.trouble, await fault(link)
-                if self.trouble not in ("", before):
-                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})
-                await self._look_after()
-                if before and not self.trouble:
+            # LinkLost, OutcomeUnknown, and what an Asterisk that is stopping answers
+            with contextlib.suppress(MailgateError):
+                before, now = self.trouble, await fault(link)
+                if before and not now:
                     link.close()
+                    break
+                self.trouble = now
+                if now not in ("", before):
+                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": now})
+                await self._look_after()
 
     async def _look_after(self) -> None:
         """Attempts that have gone quiet: an end that was not told (a module of Asterisk's is gone) is found out."""
@@ -393,10 +377,6 @@ class Asterisk:
                 await self._on_event(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
     # --- settling ----------------------------------------------------------------------------------------------
-    async def _has_contact(self, endpoint: str) -> bool:
-        answer = await self.act({"Action": "Getvar", "Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
-        return bool(answer.get("value"))
-
     async def act(self, action: Action) -> Message:
         """One action, and the first answer to it. Raises OutcomeUnknown."""
         if self._link is None:

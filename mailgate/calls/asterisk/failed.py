@@ -12,11 +12,11 @@ Known limits: one Asterisk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
-from mailgate.calls.action import check_attempt, record_families
 from mailgate.calls.asterisk.edge import Asterisk
 from mailgate.calls.asterisk.link import Message, Refused
 from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Told, Verdict, parse, read
@@ -28,6 +28,7 @@ _FAMILY = "mailgate-failed"
 _HOLDING = {"mailgate-hold": False, "mailgate-say": True}  # contexts of who waits → whether something is being said
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z|class:[A-Za-z0-9_-]{1,40}\Z|\Z")
 _LONGEST_HOLD_S = 3600
+_LOOK_AGAIN_S = 60.0
 
 OnFailed = Callable[[FailedCall], Awaitable[Verdict]]
 """What is made of a failed call; durable when it returns. Called again for a call whose record is still there."""
@@ -55,21 +56,34 @@ class Callers:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue: asyncio.Queue[Holding | Gone] = asyncio.Queue()
-        self._teller: asyncio.Task[None] | None = None
+        self._lasting: list[asyncio.Task[None]] = []
         asterisk.listen(self._hear)
 
     def start(self) -> None:
-        self._teller = asyncio.create_task(self._tell(), name="callers")
+        self._lasting = [asyncio.create_task(self._tell()), asyncio.create_task(self._look_again())]
 
     async def stop(self) -> None:
         """Leave; who waits goes on waiting in Asterisk."""
-        tasks = [*self._tasks, *([self._teller] if self._teller else [])]
+        tasks = [*self._tasks, *self._lasting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def connected(self) -> None:
         """Take in what Asterisk kept while there was no link. Raises OutcomeUnknown."""
+        await self._take_kept()
+        rows = await self._asterisk.ask({"Action": "CoreShowChannels"})
+        # who has been joined is still where it was in the dialplan, but in a bridge
+        found = [(row, _HOLDING.get(str(row.get("context", "")))) for row in rows if not row.get("bridgeid")]
+        await self._on_present(
+            [
+                Holding(call_id=str(row["uniqueid"]), channel=str(row["channel"]), hearing=hearing)
+                for row, hearing in found
+                if hearing is not None
+            ]
+        )
+
+    async def _take_kept(self) -> None:
         try:
             kept = await self._asterisk.ask({"Action": "DBGetTree", "Family": _FAMILY})
         except Refused:
@@ -83,16 +97,13 @@ class Callers:
                 await self._forget(call_id)
                 continue
             await self._take(call)
-        rows = await self._asterisk.ask({"Action": "CoreShowChannels"})
-        # who has been joined is still where it was in the dialplan, but in a bridge
-        found = [(row, _HOLDING.get(str(row.get("context", "")))) for row in rows if not row.get("bridgeid")]
-        await self._on_present(
-            [
-                Holding(call_id=str(row["uniqueid"]), channel=str(row["channel"]), hearing=hearing)
-                for row, hearing in found
-                if hearing is not None
-            ]
-        )
+
+    async def _look_again(self) -> None:
+        """What could not be taken in when it was told, is later."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            with contextlib.suppress(OutcomeUnknown):  # the next link begins with it
+                await self._take_kept()
 
     # --- who waits ---------------------------------------------------------------------------------------------
     async def say(self, holding: Holding, sounds: Sequence[str], *, heard: int, wait_on: bool) -> None:
@@ -119,21 +130,11 @@ class Callers:
         await self._set(holding, "MG_UNTIL", str(int(self._clock() + min(seconds, _LONGEST_HOLD_S))))
 
     async def give_up(self, attempt_id: str) -> None:
-        """The caller whom the attempt should join has gone: its record says so, and its leg is let go.
+        """The caller whom the attempt should join has gone: its leg is let go, and its record says why.
 
         Raises OutcomeUnknown.
         """
-        family = record_families(self._clock())[0]
-        key = f"{family}/{check_attempt(attempt_id)}"
-        try:
-            [row] = await self._asterisk.ask({"Action": "DBGet", "Family": family, "Key": attempt_id})
-        except (Refused, ValueError):
-            row = {}  # it rings, and nothing more
-        if str(row.get("val", "")).startswith(("bridged", "ended")):
-            return  # it was the end of their conversation
-        left = {"Action": "Setvar", "Variable": f"DB({key})", "Value": f"left2|{int(self._clock())}"}
-        await self._asterisk.act(left)
-        await self._asterisk.hang_up(attempt_id, revoked=False)
+        await self._asterisk.hang_up(attempt_id, left=True)
 
     async def _set(self, holding: Holding, variable: str, value: str) -> None:
         await self._asterisk.act({"Action": "Setvar", "Channel": holding.channel, "Variable": variable, "Value": value})
