@@ -50,6 +50,7 @@ setup(
         "uvloop>=0.20; implementation_name == 'cpython'",
     ],
     extras_require={
+        "xmpp": ["slixmpp>=1.10,<2"],
         "test": [
             "pytest>=8.2",
             "pytest-asyncio>=0.24",
@@ -60,6 +61,7 @@ setup(
             "html5lib>=1.1",
             "vobject>=0.9.9",
             "pynacl>=1.5",
+            "slixmpp>=1.10,<2",
             "schemathesis>=4,<5",
         ],
         "lint": ["ruff>=0.6", "mypy>=1.11", "import-linter>=2.0"],

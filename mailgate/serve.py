@@ -29,6 +29,7 @@ from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.asterisk.saying import Sayer
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
+from mailgate.chatting import Chatting
 from mailgate.config import Config
 from mailgate.configured import (
     api_of,
@@ -52,7 +53,7 @@ from mailgate.networks.webhook import WebhookNetwork
 from mailgate.offers.booking import Bookings
 from mailgate.offers.courier import Courier
 from mailgate.offers.held import Held
-from mailgate.offers.notice import ByKind, Kind
+from mailgate.offers.notice import ByKind, Kind, Network
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.scheduler import Scheduler
@@ -193,8 +194,14 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
+        network: Network = failed.by_wish(_mail(config, relay))
+        if config.xmpp.enabled:
+            booking = bookings if config.later.enabled else None
+            chatting = Chatting(config, store=store, sealer=sealer, offers=offers, bookings=booking)
+            stack.push_async_callback(_ended, chatting.run())
+            network = chatting.before(network)
         codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)
-        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=failed.by_wish(_mail(config, relay)))
+        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=network)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)

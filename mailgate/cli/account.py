@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
 from mailgate.calls.model import Channel, Kind
+from mailgate.cli.account_chat import set_xmpp, xmpp_option
 from mailgate.cli.account_hours import hours_options, with_hours
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
@@ -27,6 +28,7 @@ Examples:
   mailgate account add ada@example.org --name "Ada Lovelace" --sip ada --number "01 99 00 12 34"
   mailgate account change ada@example.org --hours "Mon-Fri 9-12,13:30-18" --time-zone Europe/Paris
   mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
+  mailgate account change grace@example.org --xmpp grace@chat.example.org
   mailgate account list
 """
 
@@ -118,7 +120,7 @@ def _find(d: Desk, address: str) -> Account:
     type=click.Choice([n.value for n in NoticesBy]),
     default=NoticesBy.MAIL.value,
     show_default=True,
-    help="How answers to offers come; by telephone they are spoken.",
+    help="How answers to offers come: by mail, spoken by telephone, or in a chat (--xmpp).",
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
@@ -127,6 +129,7 @@ def _find(d: Desk, address: str) -> Account:
 @click.option("--forwarding", type=click.Choice([f.value for f in Forwarding]), help=FORWARDING)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
+@xmpp_option
 @click.pass_context
 def add(
     context: click.Context,
@@ -148,6 +151,7 @@ def add(
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
+    xmpp: str | None,
 ) -> None:
     """Let ADDRESS offer calls."""
     with desk(context) as d:
@@ -182,6 +186,7 @@ def add(
         except sqlite3.IntegrityError as error:
             given = ", ".join((*made.addresses, *made.extensions))
             raise MailgateError(f"one of {given} belongs to an account already") from error
+        set_xmpp(d, made.account_id, xmpp)
     console.print(f"{made.addresses[0]} may now offer calls that lead to {', '.join(map(masked, channels))}.")
     if not verified:
         console.print(f"Nothing rings yet: `mailgate account verify {made.addresses[0]}`, or its owner on /my.")
@@ -218,6 +223,7 @@ def list_(context: click.Context) -> None:
 @click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
+@xmpp_option
 @click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")
 @click.option("--notices", type=click.Choice([n.value for n in NoticesBy]), help="How answers to offers come.")
 @click.option("--note", is_flag=True, help="Tell the sender by mail once the next message went out with an offer.")
@@ -237,6 +243,7 @@ def change(
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
+    xmpp: str | None,
     extensions: tuple[str, ...],
     notices: str | None,
     note: bool,
@@ -279,6 +286,7 @@ def change(
             d.store.transact_now(lambda rows: accounts.replace(rows, d.sealer, changed))
         except sqlite3.IntegrityError as error:
             raise MailgateError(f"one of {', '.join(changed.extensions)} belongs to an account already") from error
+        set_xmpp(d, changed.account_id, xmpp)
         if note:
             d.store.transact_now(lambda rows: accounts.put_note(rows, changed.account_id, time.time()))
     console.print(f"Changed. Calls to {changed.display_name} lead to {', '.join(map(masked, channels))}.")

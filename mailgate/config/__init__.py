@@ -21,6 +21,7 @@ from mailgate.config.later import Later
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
 from mailgate.config.pages import Web
 from mailgate.config.trunks import TrunkTable
+from mailgate.config.xmpp import Xmpp
 from mailgate.errors import ConfigError
 
 __all__ = ["Config", "Gateway", "NextHopTls", "ServerTls", "load"]
@@ -45,6 +46,7 @@ class Config(Section):
     later: Later = Later()
     failed_calls: FailedCalls = FailedCalls()
     notices: Notices = Notices()
+    xmpp: Xmpp = Xmpp()
     api: Api = Api()
     webhooks: Webhooks = Webhooks()
     log: Log = Log()

@@ -19,6 +19,7 @@ from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import cache
 from importlib.resources import files
 
 from mailgate.networks import invite, missed_call
@@ -48,6 +49,7 @@ class MailSettings:
     icon: IconKind = "inline"
 
 
+@cache
 def words() -> dict[str, Mapping[str, str]]:
     """What notices say, by language: templates/mail/notices.toml."""
     return tomllib.loads(files("templates").joinpath("mail", "notices.toml").read_text(encoding="utf-8"))
@@ -72,7 +74,7 @@ def compose(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapp
         message["In-Reply-To"] = values["message_id"]
         message["References"] = values["message_id"]
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content("\n\n".join(_paragraphs(notice, says, values)) + "\n", cte="quoted-printable")
+    message.set_content("\n\n".join(paragraphs(notice, says, values)) + "\n", cte="quoted-printable")
     if invitation and invitation.file:
         invite.attach(message, invitation)
         message.set_boundary(f"=_{notice.notice_id}")  # sent again it is the same message, octet for octet
@@ -86,7 +88,8 @@ def _mailbox(address: str, name: str = "") -> Address:
     return Address(name, local, domain)  # raises ValueError where there are line ends in it
 
 
-def _paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+def paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """What a notice says, one paragraph each; `says` is one language's of `words()`."""
     told = [says[notice.kind.value].format_map(values).strip("\n")]
     if values.get("reason") and values["reason"] != "other":
         told.append(says["reason"].format_map({**values, "reason": says[f"reason-{values['reason']}"]}))

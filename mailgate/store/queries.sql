@@ -349,3 +349,33 @@ FROM missed_calls WHERE at > :since AND made IN ('offered', 'noted');
 
 -- name: purge_missed_calls
 DELETE FROM missed_calls WHERE at < :before AND (offer_id IS NULL OR offer_id NOT IN (SELECT offer_id FROM offers));
+
+-- name: put_chat_address
+INSERT INTO chat_addresses (account_id, address) VALUES (:account_id, :address)
+ON CONFLICT (account_id) DO UPDATE SET address = excluded.address;
+
+-- name: delete_chat_address
+DELETE FROM chat_addresses WHERE account_id = :account_id;
+
+-- name: chat_address_of
+SELECT chat_addresses.address FROM chat_addresses JOIN addresses USING (account_id) WHERE addresses.address = :mail;
+
+-- name: chat_addresses
+SELECT address FROM chat_addresses ORDER BY address;
+
+-- name: all_addresses
+SELECT address FROM addresses ORDER BY address;
+
+-- name: put_chat
+INSERT INTO chats (offer_id, reader, thread, at, asked, asked_at) VALUES (:offer_id, :reader, :thread, :at, '', 0.0)
+ON CONFLICT (offer_id, reader) DO UPDATE SET thread = excluded.thread, at = excluded.at;
+
+-- name: chats_of
+SELECT offer_id, thread, at, asked, asked_at FROM chats WHERE reader = :reader AND at > :since
+ORDER BY at DESC, offer_id LIMIT :most;
+
+-- name: ask_in_chat
+UPDATE chats SET asked = :asked, asked_at = :at WHERE offer_id = :offer_id AND reader = :reader;
+
+-- name: purge_chats
+DELETE FROM chats WHERE at < :before;

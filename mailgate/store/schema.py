@@ -379,3 +379,23 @@ def found_languages_and_cards(db: Database) -> None:
     """The language is that of each message; numbers are taken out of attached vCards too."""
     for column in ("finds_language", "cards"):
         db.table("accounts").add_column(column, int, not_null_default=0)
+
+
+@MIGRATIONS()
+def chats(db: Database) -> None:
+    """Where accounts are reached by instant messages, and which offers went there (the reader as a keyed digest)."""
+    db.table("chat_addresses").create(
+        {"account_id": str, "address": str},
+        pk="account_id",
+        not_null={"address"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("chat_addresses").create_index(["address"], unique=True)
+    db.table("chats").create(
+        {"offer_id": str, "reader": bytes, "thread": str, "at": float, "asked": str, "asked_at": float},
+        pk=("offer_id", "reader"),
+        not_null={"thread", "at", "asked", "asked_at"},
+        strict=True,
+    )
+    db.table("chats").create_index(["reader", "at"])
