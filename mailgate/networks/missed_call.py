@@ -21,7 +21,7 @@ from email.utils import format_datetime
 from functools import cache
 from importlib.resources import files
 
-from mailgate.offers.notice import Notice
+from mailgate.offers.notice import Kind, Notice
 from smtp_hooks import block
 from smtp_hooks.block import IconKind, clean_name
 
@@ -52,8 +52,8 @@ def compose(notice: Notice, settings: MissedCallMail) -> bytes:
     language = notice.language.partition("-")[0].lower()
     says = words().get(language) or words()["en"]
     values = notice.values
-    known = "" if values.get("offeror") else "-guest"
-    offeror = clean_name(values["offeror"]) if not known else says["guest"]
+    known = "-offered" if notice.kind is Kind.OFFERED else "" if values.get("offeror") else "-guest"
+    offeror = clean_name(values["offeror"]) if values.get("offeror") else says["guest"]
     told = {"offeror": offeror, "organisation": settings.organisation}
     message = EmailMessage(policy=policy.SMTP if notice.address.isascii() else policy.SMTPUTF8)
     message["From"] = _mailbox(settings.from_address, settings.organisation)
@@ -65,7 +65,8 @@ def compose(notice: Notice, settings: MissedCallMail) -> bytes:
     domain = settings.from_address.rpartition("@")[2]
     message["Message-ID"] = f"<{notice.notice_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    paragraphs = [" ".join((says[f"called{known}"].format_map(told), says[values["why"]]))]
+    why = (says[values["why"]],) if values.get("why") else ()
+    paragraphs = [" ".join((says[f"called{known}"].format_map(told), *why))]
     if not values.get("token"):
         paragraphs.append(says["note"])
     elif values.get("on_line"):

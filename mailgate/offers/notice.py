@@ -27,6 +27,7 @@ class Kind(Enum):
     YOUR_SLOT = "your-slot"  # to an offeree who wants the calendar file by mail
     YOUR_SLOT_CANCELLED = "your-slot-cancelled"
     CODE = "code"  # to an offeree who wants no offers: value code
+    OFFERED = "offered"  # to an offeree, of an offer that no message carries: values offeror, token, reply_to
     MISSED_CALL = "missed-call"  # to who was called: values offeror, why, token, reply_to, on_line
     SIGN_IN = "sign-in"  # to an account: value secret
 
