@@ -42,6 +42,7 @@ from mailgate.delivery_notes import DeliveryNotes
 from mailgate.failed_calls import FailedCalls
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
+from mailgate.listeners import calling, listeners, ways
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
@@ -142,7 +143,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        forget = [books.forget]
+        said = _notice_settings(config)
+        listening = listeners(config, said, store=store, sealer=sealer, ring=ring, offers=offers, posted=mail_waits.set)
+        forget = [books.forget, listening.recheck]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
@@ -176,6 +179,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             own=own,
             bookings=bookings if config.later.enabled else None,
             metrics=metrics.text,
+            listeners=listening if config.listening.enabled else None,
         )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
@@ -185,7 +189,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        network = failed.by_wish(_mail(config, relay))
+        await stack.enter_async_context(calling(config, listening, store, sealer))
+        by_mail = MailNetwork(relay, said, _signing(config))
+        network = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone())
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
@@ -207,9 +213,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         yield
 
 
-def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
-    """Notices by mail, from the configured address; raises ConfigError."""
-    settings = NoticeSettings(
+def _notice_settings(config: Config) -> NoticeSettings:
+    """How notices are written, from the configured address; raises ConfigError."""
+    return NoticeSettings(
         from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
@@ -217,7 +223,6 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         time_zone=time_zone(config),
         icon=config.offer.icon,
     )
-    return MailNetwork(next_hop, settings, _signing(config))
 
 
 def _signing(config: Config) -> Callable[[bytes], bytes]:

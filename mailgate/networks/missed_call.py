@@ -1,7 +1,8 @@
 """The message to somebody who was called in vain: who called, and the offer of a call, as in any other mail.
 
-A notice of kind MISSED_CALL → text and HTML with the coupon's block (smtp_hooks.block), in the party's language. The
-Date is that of the call. A notice without a token is about a caller whom nobody can call back, and has no block.
+A notice of kind MISSED_CALL (or OFFERED: nobody called, somebody offers a call) → text and HTML with the coupon's
+block (smtp_hooks.block), in the party's language. The Date is that of the call. A notice without a token is about a
+caller whom nobody can call back, and has no block.
 An answer goes to the caller's own address, where the caller has an account; else to nobody.
 
 Standards: RFC 5322; RFC 2046, 5.1.4 (alternative) and RFC 2387 (related); RFC 3834 (Auto-Submitted).

@@ -120,6 +120,9 @@ class Offers:
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
+        self.on_kept: Callable[[Issued], None] = lambda issued: None
+        """Hears of each offer that a message carries, once it is durable; `on_withdrawn` where that did not go out."""
+        self.on_withdrawn: Callable[[str], None] = lambda offer_id: None
         self.known = KnownNumbers(self._find, now)
         self.answers = Answers(
             store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
@@ -136,6 +139,8 @@ class Offers:
     async def keep(self, issued: Sequence[Issued]) -> None:
         """Store new offers together; durable when this returns."""
         await self._store.transact(lambda rows: self.put(rows, issued))
+        for each in issued:
+            self.on_kept(each)
 
     def new(self, terms: Terms) -> Issued:
         """A new offer that is yet to be `put`."""
@@ -150,6 +155,7 @@ class Offers:
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
         await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+        self.on_withdrawn(offer_id)
 
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
@@ -169,6 +175,29 @@ class Offers:
         async with contextlib.aclosing(self._watchers.watch(self.look(token))) as views:
             async for each in views:
                 yield each
+
+    def follow(self, offer_id: str, tell: Callable[[View], None]) -> tuple[View, Callable[[], None]]:
+        """The offer's view now; `tell` gets each newer one until what is returned is called. Raises UnknownOffer."""
+        offer = self._by_id(offer_id)
+        if offer is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        first = self._view(offer, self._now())
+        return first, self._watchers.follow(first, tell)
+
+    def token_of(self, offer_id: str) -> str:
+        """The offer's token, minted again. Raises UnknownOffer, KeyRingError where its key has left the ring."""
+        made_from = self._store.read(lambda rows: rows_of.coupon_of(rows, offer_id))
+        if made_from is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        key = self._ring.find(made_from.key_id)
+        return coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT, generation=made_from.generation)
+
+    def offeree_of(self, offer_id: str) -> str:
+        """The address that the offer went to, in lower case. Raises UnknownOffer."""
+        offer = self._by_id(offer_id)
+        if offer is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        return offer.terms.offeree_address.lower()
 
     def offer_id_of(self, token: str) -> str:
         """Raises TokenError, UnknownOffer."""

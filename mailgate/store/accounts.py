@@ -36,6 +36,8 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_extensions", account_id=account_id)
     rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
+    rows.run("delete_devices", account_id=account_id)
+    rows.run("delete_told_by", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 

@@ -49,7 +49,16 @@ def load_queries(text: str) -> dict[str, str]:
     return queries
 
 
-_QUERIES = load_queries(files("mailgate.store").joinpath("queries.sql").read_text(encoding="utf-8"))
+def _every_query() -> dict[str, str]:
+    """Of all annotated files that lie here."""
+    found: dict[str, str] = {}
+    for file in files("mailgate.store").iterdir():
+        if file.name.endswith(".sql"):
+            found |= load_queries(file.read_text(encoding="utf-8"))
+    return found
+
+
+_QUERIES = _every_query()
 
 
 REMEMBERED = ("accounts", "addresses", "destinations", "book", "suppressions")

@@ -34,6 +34,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
+from mailgate.listening import Listeners
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
@@ -46,13 +47,14 @@ from mailgate.web.guard import Guard
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
-from mailgate.web.my import MyPages
+from mailgate.web.my import SESSION_COOKIE, MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
+from mailgate.web.socket import ListenSockets
 from mailgate.web.talk import Talk
 from tokens.errors import TokenError
 
@@ -73,6 +75,7 @@ def create_app(
     bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
+    listeners: Listeners | None = None,
 ) -> FastAPI:
     """The application; without `own` there are no pages of the offeror's, without `bookings` nobody can choose a time.
     `now` gives UNIX seconds, `metrics` the
@@ -134,6 +137,7 @@ def create_app(
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
             *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
+            *(ListenSockets(settings, listeners, own.account, SESSION_COOKIE).routes() if listeners and own else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
