@@ -24,8 +24,9 @@ ADA_NUMBER, BEN_NUMBER = "+33199001234", "+33199000002"
 
 
 def letter(to: str = BEN, number: int = 1) -> bytes:
+    message_id = f"<{number}.{time.monotonic_ns()}@example.org>"
     return (
-        f"From: {ADA}\r\nTo: {to}\r\nSubject: The engine\r\nMessage-ID: <{number}.{time.monotonic_ns()}@example.org>\r\n"
+        f"From: {ADA}\r\nTo: {to}\r\nSubject: The engine\r\nMessage-ID: {message_id}\r\n"
         "Date: Sun, 22 Nov 2026 03:00:00 +0000\r\n\r\nShall we talk about the engine?\r\n"
     ).encode()
 
@@ -103,12 +104,13 @@ class Application:
 
     @classmethod
     async def start(cls, gateway: Gateway, *words: str, key: str, path: str = "") -> Self:
+        search = {"PATH": f"{path}:{os.environ['PATH']}"} if path else {}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "mailgate", "listen", *words, "--plain"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "MAILGATE_LISTEN_KEY": key, **({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})},
+            env={**os.environ, "MAILGATE_LISTEN_KEY": key, **search},
         )
         return cls(process)
 
