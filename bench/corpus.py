@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from smtp_hooks.block import render
+from smtp_hooks.block import IconKind, render
 from smtp_hooks.mime import Unsuitable, locate, splice
 from smtp_hooks.mime.model import Edit, apply
 from smtp_hooks.mime.text import rewrite
 from smtp_hooks.numbers import Redactor
+from smtp_hooks.picture import suits
 
 URL = "https://call.example.org/a/AY3vSxQ0bT8mWqkz1nHc5rJd9fLp2uEg7iVo"
 
@@ -50,9 +51,8 @@ def change(message: bytes, redactor: Redactor | None) -> tuple[bytes, str]:
     site = locate(message)
     if isinstance(site, Unsuitable):
         return message, site.reason.value
-    addition = render(
-        language="en", offeror_name="Ada Example", url=URL, icon="inline", content_id="1@call.example.org"
-    )
+    icon: IconKind = "inline" if suits(message, site) else "none"
+    addition = render(language="en", offeror_name="Ada Example", url=URL, icon=icon, content_id="1@call.example.org")
     spliced = splice(message, site, addition, redactor=redactor, eight_bit=True)
     if isinstance(spliced, Unsuitable):
         return message, spliced.reason.value

@@ -5,7 +5,7 @@
     python bench/fuzz.py surgery html --seconds 600 --corpus ~/messages --found /tmp/found
     python bench/fuzz.py --replay /tmp/found/surgery-1a2b3c4d
 
-With `atheris` installed (`pip install -e '.[fuzz]'`) the search is led by the coverage of smtp_hooks; without it, or
+With atheris installed (`pip install atheris`) the search is led by the coverage of smtp_hooks; without it, or
 with --blind, mutations are made at random from --seed, which a run prints. Every input that breaks a property (or takes
 more than a second of CPU) is kept in --found, each kind of failure once, the smallest seen. Ends with 1 where there are
 any. Properties: `fuzz_message.py`, `fuzz_wire.py`.

@@ -130,7 +130,10 @@ def _shape(message: Message) -> list[tuple[str, str]]:
             continue
         if part.get("Content-ID") == "<1@call.example.org>":
             continue
-        payload = part.get_payload()
+        try:
+            payload = part.get_payload()
+        except TypeError:  # Python's own, of a charset as RFC 2231 has it
+            payload = ""
         found.append((part.get_content_type(), "" if part.is_multipart() else str(payload).rstrip("\r\n")))
     return found
 

@@ -34,6 +34,7 @@ from mailgate.web.settings import WebSettings
 from tokens.keys import added
 
 KEYS = added(None, "bench", b"b" * 32)
+BATCH = 5000
 
 
 class NoCalls:
@@ -57,6 +58,16 @@ def _no_dial(number: str, region: str) -> Channel:
     raise CallRefused("other")
 
 
+def _terms(number: int) -> Terms:
+    return Terms(
+        account_id="a",
+        offeror_name=f"Ada {number}",
+        destination_name=f"Ada {number}",
+        destination=(Channel(Kind.TEL, "+33199001234"),),
+        offeree_address="ben@example.net",
+    )
+
+
 async def _serve(pipe: Connection, count: int, folder: str) -> None:
     path = Path(folder) / "store.db"
     create(path)
@@ -73,17 +84,10 @@ async def _serve(pipe: Connection, count: int, folder: str) -> None:
         now=time.time,
         new_id=lambda: f"{next(ids):032x}",
     )
-    terms = [
-        Terms(
-            account_id="a",
-            offeror_name=f"Ada {number}",
-            destination_name=f"Ada {number}",
-            destination=(Channel(Kind.TEL, "+33199001234"),),
-            offeree_address="ben@example.net",
-        )
-        for number in range(count)
-    ]
-    opened = await offers.open(terms)
+    tokens: list[str] = []
+    for first in range(0, count, BATCH):
+        numbers = range(first, min(first + BATCH, count))
+        tokens += [each.token for each in await offers.open([_terms(number) for number in numbers])]
     settings = WebSettings(
         public_url="http://127.0.0.1",
         organisation="Analytical Engines",
@@ -94,7 +98,7 @@ async def _serve(pipe: Connection, count: int, folder: str) -> None:
     app = create_app(settings, offers, _no_dial)
     server = WebServer(app, host="127.0.0.1", port=0)
     await server.start()
-    pipe.send((server.port, [each.token for each in opened]))
+    pipe.send((server.port, tokens))
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
     await server.stop()
     store.close()

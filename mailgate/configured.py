@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,15 @@ from mailgate.config.later import rest_of
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.offers import slots
+from mailgate.offers.api_keys import ApiKeys
+from mailgate.offers.programs import Programs
+from mailgate.offers.service import Offers
+from mailgate.store.database import Store
+from mailgate.store.seal import Sealer
 from mailgate.web import zones
 from mailgate.web.brand import Logo, logo_of
 from mailgate.web.settings import TalkSettings, WebSettings
+from tokens.keys import KeyRing
 
 
 def asterisk_settings(config: Config) -> AsteriskSettings:
@@ -36,6 +43,16 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
     )
 
 
+def api_of(
+    config: Config, *, store: Store, sealer: Sealer, ring: KeyRing, offers: Offers
+) -> tuple[Programs, ApiKeys] | None:
+    """What the API stands on, None where there is none."""
+    if not config.api.enabled:
+        return None
+    programs = Programs(store=store, sealer=sealer, ring=ring, offers=offers, now=time.time)
+    return programs, ApiKeys(store=store, sealer=sealer, now=time.time)
+
+
 def web_settings(config: Config) -> WebSettings:
     """The pages as configured; raises ConfigError."""
     dialling = config.dialling
@@ -51,6 +68,8 @@ def web_settings(config: Config) -> WebSettings:
         talk=talk_settings(config),
         frame_ancestors=" ".join(config.web.frame_ancestors) or "'none'",
         metrics_networks=config.web.metrics_networks,
+        api_per_minute=config.api.requests_per_minute,
+        api_burst=config.api.burst,
         accent=config.web.accent_color,
         logo=_logo(config.web.logo_file),
         time_zone=time_zone(config),
@@ -63,6 +82,12 @@ def time_zone(config: Config) -> str:
     return config.later.time_zone or zones.guess(config.gateway.region, "UTC")
 
 
+def calls_at_once(config: Config) -> int:
+    """How many calls the trunks carry, each with two lines."""
+    limits = [each.line.capacity for each in config.trunk]
+    return config.later.capacity or (max(1, sum(limits) // 2) if limits and all(limits) else 30)
+
+
 def slot_rules(config: Config) -> slots.Rules:
     """How times to be called at are offered."""
     later = config.later
@@ -70,7 +95,7 @@ def slot_rules(config: Config) -> slots.Rules:
         minutes=later.slot_minutes,
         horizon_s=later.horizon_days * 86400.0,
         lead_s=later.lead_minutes * 60.0,
-        capacity=later.capacity,
+        capacity=calls_at_once(config),
         hours=later.hours,
         zone=time_zone(config),
         rest=rest_of(later.day),

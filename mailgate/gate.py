@@ -15,6 +15,7 @@ from mailgate.config import Config
 from mailgate.dkim_files import SigningKeys
 from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Counts
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.issue import Issuer, Rules
 from smtp_hooks.dkim import Signer
 from smtp_hooks.policy import Facts, ShareBy
@@ -29,6 +30,7 @@ def offer_rules(config: Config) -> Rules:
         uses=rules.uses,
         attempts=rules.attempts,
         longest_s=rules.longest_days * 86400,
+        forwarding=Forwarding(rules.forwarding),
         pin_digits=config.call.pin_digits if config.call.dial_in else 0,
     )
 

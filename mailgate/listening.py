@@ -440,7 +440,7 @@ class Listeners:
         before = self._taken_by.get(message.offer)
         self._taken_by.setdefault(message.offer, opened.name)
         try:
-            await self._offers.accept(token, leg1)
+            await self._offers.accept(token, leg1, browser=f"device {opened.account.account_id}", proven=True)
         except MailgateError:
             if before is None and self._taken_by.get(message.offer) == opened.name:
                 self._taken_by.pop(message.offer, None)

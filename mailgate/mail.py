@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mailgate.accounts.model import Account
@@ -37,10 +37,6 @@ class MailSettings:
     icon: Literal["inline", "remote", "none"] = "inline"
     replacement: str = ""
     hostname: str = "localhost"
-
-
-HIDDEN = {"en": "[number hidden]", "de": "[Nummer verborgen]", "fr": "[numéro masqué]"}
-"""What stands where a number was, where the configuration says nothing else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,22 +87,26 @@ class MailRoom:
             destination=destination.channels,
             offeree_address=offeree.address,
             offeree=Channel(Kind.TEL, offeree.number) if offeree.number else None,
-            language=account.language,
+            language=offeror.sender.language,
             message_id=message_id,
         )
-        issued = self.issuer.issue(terms, valid_s=wish.ttl_s)
+        issued = self.issuer.issue(terms, valid_s=wish.ttl_s, forwarding=account.forwarding)
         coupon = Coupon(offer_id=issued.offer.offer_id, url=self.prefix + issued.token)
         return Opening(coupon=coupon, durable=self.books.keep(issued))
 
     async def withdraw(self, coupon: Coupon) -> None:
         await self.books.withdraw(coupon.offer_id)
 
-    def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
+    def speaking(self, offeror: Offeror, language: str) -> Offeror:
+        account, known = self._known[offeror.account_id]
+        return self._offeror(replace(account, language=language)) if language not in ("", account.language) else known
+
+    def addition(self, offeror: Offeror, coupon: Coupon, *, picture: bool) -> Addition:
         return block.render(
             language=offeror.sender.language,
             offeror_name=offeror.sender.display_name,
             url=coupon.url,
-            icon=self.settings.icon,
+            icon=self.settings.icon if picture else "none",
             content_id=f"{coupon.offer_id}@{self.settings.hostname}",
             icon_url=f"{self.settings.public_url}/icon.png",
         )
@@ -134,7 +134,7 @@ class MailRoom:
         )
 
     def _offeror(self, account: Account) -> Offeror:
-        replacement = self.settings.replacement or HIDDEN.get(account.language, HIDDEN["en"])
+        replacement = self.settings.replacement or block.hidden(account.language)
         return Offeror(
             account_id=account.account_id,
             sender=Sender(
@@ -145,9 +145,10 @@ class MailRoom:
                 mode=Mode(account.mode.value),
                 hide=Hide(account.hide.value),
                 language=account.language,
+                finds_language=account.finds_language,
                 replacement=replacement,
             ),
-            redactor=Redactor(account.numbers, replacement) if account.numbers else None,
+            redactor=Redactor(account.numbers, replacement, cards=account.cards) if account.numbers else None,
         )
 
 

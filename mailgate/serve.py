@@ -26,10 +26,12 @@ from mailgate.books import OwnBooks
 from mailgate.call_desk import CallDesk
 from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
+from mailgate.calls.asterisk.telling import Teller
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
 from mailgate.config import Config
 from mailgate.configured import (
+    api_of,
     asterisk_settings,
     dial,
     own_address,
@@ -46,8 +48,12 @@ from mailgate.listeners import calling, listeners, ways
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
+from mailgate.networks.spoken_code import SpokenCodes
+from mailgate.networks.webhook import WebhookNetwork
 from mailgate.offers.booking import Bookings
+from mailgate.offers.courier import Courier
 from mailgate.offers.held import Held
+from mailgate.offers.notice import ByKind, Kind
 from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.scheduler import Scheduler
@@ -150,6 +156,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.callback(clock.cancel)
 
         metrics = Metrics()
+        programs = api_of(config, store=store, sealer=sealer, ring=ring, offers=offers)
         own = Own(store=store, sealer=sealer, offers=offers, now=time.time)
         bookings = Bookings(
             offers,
@@ -163,7 +170,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             offers,
             store=store,
             sealer=sealer,
-            capacity=config.later.capacity,
+            capacity=slot_rules(config).capacity,
             own_number=config.gateway.number,
             now=time.time,
             new_id=gate.new_id,
@@ -177,6 +184,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             offers,
             dial(config),
             own=own,
+            programs=programs,
             bookings=bookings if config.later.enabled else None,
             metrics=metrics.text,
             listeners=listening if config.listening.enabled else None,
@@ -191,10 +199,16 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.callback(telling.cancel)
         await stack.enter_async_context(calling(config, listening, store, sealer))
         by_mail = MailNetwork(relay, said, _signing(config))
-        network = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone())
+        codes = SpokenCodes(Teller(asterisk, asterisk_settings(config), time.time), voice.render)
+        everywhere = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone())
+        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=everywhere)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
+
+        hooks = WebhookNetwork(inside=config.webhooks.inside, ca_file=config.webhooks.ca_file)
+        courier = asyncio.create_task(Courier(store=store, sealer=sealer, send=hooks.send, now=time.time).run())
+        stack.push_async_callback(_ended, courier)
 
         room = gate.mail_room(config, books=books, ring=ring, metrics=metrics, now=time.time)
         surgery = Apart()

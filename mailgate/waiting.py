@@ -24,12 +24,12 @@ from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Told
 from mailgate.calls.model import Channel, Kind
 from mailgate.errors import MailgateError
 from mailgate.offers.answer import Declined, NotMe, Reason, Replied
-from mailgate.offers.events import Accepted, Event, Revoked
+from mailgate.offers.events import Accepted, Booked, Event, Revoked
 from mailgate.offers.held import Held
 from mailgate.offers.missed_call import MissedCalls
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers
-from mailgate.offers.table import IN_CALL, State
+from mailgate.offers.table import ENDED, IN_CALL, State
 from mailgate.spoken import Spoken
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Store
@@ -164,7 +164,7 @@ class Waiting:
 
     # --- what offerees do --------------------------------------------------------------------------------------
     def _stepped(self, offer: Offer, event: Event) -> None:
-        if not isinstance(event, Accepted | Declined | Replied | NotMe | Revoked):
+        if not isinstance(event, Accepted | Declined | Replied | NotMe | Revoked | Booked):
             return
         for call_id, offer_id in self._offer_of.items():
             if offer_id != offer.offer_id:
@@ -185,7 +185,8 @@ class Waiting:
         offer = self._offer(known[0]) if known else None
         if known is None or offer is None or offer.state in IN_CALL:
             return
-        ended = offer.state is not State.OPEN
+        booked = offer.state is State.BOOKED
+        ended = booked or offer.state is State.DECLINED or offer.state in ENDED
         said = self._store.read(lambda rows: rows_of.answers(rows, self._sealer, offer.offer_id))
         before = await self._callers().heard(holding)
         fresh = [answer for answer in said if answer.at >= known[1]][before:]
@@ -196,9 +197,10 @@ class Waiting:
         sounds: list[str] = []
         for answer in fresh:
             sounds += await self._spoken(name, self._language(caller), answer, offer.terms.language)
-        if ended and not any(answer.event == "declined" for answer in fresh):
+        if ended and not booked and not any(answer.event == "declined" for answer in fresh):
             sounds.append(await self._spoken_by.ours("declined", self._language(caller), name))
-        sounds.append(await self._spoken_by.ours("goodbye" if ended else "wait", self._language(caller), name))
+        last = "back" if booked else "goodbye" if ended else "wait"
+        sounds.append(await self._spoken_by.ours(last, self._language(caller), name))
         await self._callers().say(
             holding, [sound for sound in sounds if sound], heard=before + len(fresh), wait_on=not ended
         )

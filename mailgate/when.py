@@ -35,4 +35,4 @@ def zone_name(at: float, zone: ZoneInfo, language: str) -> str:
 @lru_cache(maxsize=4096)
 def city(zone: str, language: str) -> str:
     """The city that the zone is named after."""
-    return get_timezone_location(ZoneInfo(zone), language, return_city=True)
+    return get_timezone_location(ZoneInfo(zone), language, return_city=True).rpartition("/")[2]

@@ -48,6 +48,11 @@ def languages(folder: Path = SHIPPED) -> tuple[str, ...]:
     return tuple(_phrases(folder))
 
 
+def hidden(language: str, folder: Path = SHIPPED) -> str:
+    """What stands where a number was."""
+    return _words(folder, language)["hidden"]
+
+
 def render(
     *,
     language: str,
@@ -78,8 +83,7 @@ def render(
 @lru_cache(maxsize=4096)
 def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind) -> tuple[str, str]:
     """Both blocks of one person, with marks where URL and icon go: they differ from message to message."""
-    phrases = _phrases(folder)
-    words = phrases.get(language.lower()) or phrases.get(language.lower().split("-")[0]) or phrases["en"]
+    words = _words(folder, language)
     name = clean_name(offeror_name)
     said = {key: phrase.replace("{name}", name) for key, phrase in words.items()}
     text, markup = _templates(folder)
@@ -87,6 +91,11 @@ def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind) ->
     sentence = said["offer"].rstrip(":： \xa0") + _stop(words["offer"])
     page = markup.render(said, url=_URL, icon_src="" if icon == "none" else _SOURCE, offer_sentence=sentence)
     return plain.strip("\n") + "\n", page.strip("\n").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+
+
+def _words(folder: Path, language: str) -> dict[str, str]:
+    phrases = _phrases(folder)
+    return phrases.get(language.lower()) or phrases.get(language.lower().split("-")[0]) or phrases["en"]
 
 
 def clean_name(name: str) -> str:
@@ -126,7 +135,7 @@ def _phrases(folder: Path) -> dict[str, dict[str, str]]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: {error}") from error
-    needed = {"direction", "offer", "button", "what", "icon"}
+    needed = {"direction", "offer", "button", "what", "icon", "hidden"}
     for language, words in found.items():
         if not isinstance(words, dict) or set(words) != needed or not all(isinstance(w, str) for w in words.values()):
             raise TemplateError(f"{path}: [{language}] needs exactly {', '.join(sorted(needed))}")

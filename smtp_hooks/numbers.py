@@ -55,7 +55,7 @@ _DIALS = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"&#(?:0*(\d{2,7})|[xX]0*([0-9a-fA-F]{2,6}));")
-_HREF = re.compile(r"""\shref\s{0,9}=\s{0,9}(["']?)\Z""", re.IGNORECASE)
+_HREF = re.compile(r"""(?:\r\n|\s)href\s{0,9}=\s{0,9}(["']?)\Z""", re.IGNORECASE)
 _VALUE_END = {'"': re.compile('[^"<>]*"'), "'": re.compile("[^'<>]*'"), "": re.compile(r"[^\s<>\"']*(?=[\s>])")}
 _TAG = re.compile(r"<[^<>]*+>")
 
@@ -157,12 +157,14 @@ class Redactor:
     """Finds the given numbers (E.164: `+33199001234`) and puts `replacement` in their place.
 
     `replacement` is plain text of at most 60 characters; it is escaped where HTML or a header field needs that.
-    Raises ValueError for what is no E.164 number. Immutable once made; safe to share between messages.
+    `cards`: the numbers are to go out of attached vCards too. Raises ValueError for what is no E.164 number. Immutable
+    once made; safe to share between messages.
     """
 
-    __slots__ = ("_ascii_replacement", "_html_replacement", "_known", "_replacement")
+    __slots__ = ("_ascii_replacement", "_html_replacement", "_known", "_replacement", "cards")
 
-    def __init__(self, numbers: Sequence[str], replacement: str) -> None:
+    def __init__(self, numbers: Sequence[str], replacement: str, *, cards: bool = False) -> None:
+        self.cards = cards
         self._replacement = " ".join(replacement.split())[:60]
         self._html_replacement = html.escape(self._replacement).encode("ascii", "xmlcharrefreplace").decode("ascii")
         folded = unicodedata.normalize("NFKD", self._replacement)
@@ -295,7 +297,8 @@ def _without_target(text: str, start: int, end: int) -> Change:
     if attribute is not None:
         close = _VALUE_END[attribute[1]].match(text, end, end + 300)
         if close is not None:
-            return attribute.start(), close.end(), " "
+            at = attribute.start()
+            return at, close.end(), "\r\n" if text.startswith("\r\n", at) else " "
     return start, end, "#"
 
 

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from smtp_hooks import quoted, tags
+from smtp_hooks import languages, picture, quoted, tags
 from smtp_hooks.dkim import Unsignable
 from smtp_hooks.envelope import Envelope, Reply
 from smtp_hooks.mime import Addition, Reason, Site, Unsuitable
@@ -119,8 +119,11 @@ class Desk(Protocol):
     async def withdraw(self, coupon: Coupon) -> None:
         """The message did not go out: the offer is to be as if it had never been."""
 
-    def addition(self, offeror: Offeror, coupon: Coupon) -> Addition:
-        """What goes into the message."""
+    def speaking(self, offeror: Offeror, language: str) -> Offeror:
+        """The same, whose block and offer are in that language, where it is one that there are words for."""
+
+    def addition(self, offeror: Offeror, coupon: Coupon, *, picture: bool) -> Addition:
+        """What goes into the message; without `picture` no icon."""
 
     def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:
         """The changed message, in one piece, with Date and Message-ID, our trace and signature. Raises Unsignable."""
@@ -318,6 +321,8 @@ class Gate:
 
     async def _with_offer(self, case: _Case, site: Site, offeree: Offeree, wish: Wish) -> _Ruled:
         desk = self._desk
+        if case.offeror.sender.finds_language:
+            case = replace(case, offeror=desk.speaking(case.offeror, languages.of_site(site)))
         if desk.facts.shadow:
             return await self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
         opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
@@ -341,7 +346,7 @@ class Gate:
 
     async def _spliced(self, case: _Case, site: Site, coupon: Coupon) -> _Ruled:
         desk, offeror = self._desk, case.offeror
-        addition = desk.addition(offeror, coupon)
+        addition = desk.addition(offeror, coupon, picture=picture.suits(case.message, site))
         spliced = await self._surgery.splice(case.message, site, addition, offeror.redactor, case.hop.eight_bit)
         if isinstance(spliced, Unsuitable):
             return await self._without_offer(case, spliced.reason)

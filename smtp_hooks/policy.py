@@ -89,7 +89,7 @@ UNTOUCHABLE = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """What is known of the account that sends: its name as the offeree sees it, its numbers in E.164, the names of its
-    destinations, its wishes."""
+    destinations, its wishes. `finds_language`: `language` is only for messages that do not tell theirs."""
 
     display_name: str
     account_id: str = ""
@@ -98,6 +98,7 @@ class Sender:
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
+    finds_language: bool = False
     replacement: str = "[number hidden]"
 
 

@@ -402,3 +402,46 @@ class TestNote:
         message = compose(account, BEN, self.SETTINGS, now=0.0, unique="u")
         assert message.isascii() and message.count(b"\n") == message.count(b"\r\n")
         assert b"\r\nBcc" not in message and b"[nocall]" in message and b"{" not in message
+
+
+async def test_the_language_is_that_of_the_letter(house: House) -> None:
+    """Block, offer and what stands where the number was; where the letter does not tell, the account's."""
+    house.put(replace(ADA, finds_language=True, language="nl"))
+    head = "From: ada@example.org\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    german = head + "Hallo Ben, vielen Dank für die Pläne, wir sprechen morgen.\r\n"
+    for text, language, said in (
+        (german + "Meine Nummer ist 01 99 00 12 34.\r\n", "de", "[Nummer verborgen]"),
+        (head + "01 99 00 12 34\r\n", "nl", "[nummer verborgen]"),
+    ):
+        changed, offer = await house.offered(text.encode())
+        assert offer.terms.language == language
+        body = email.message_from_bytes(changed, policy=email.policy.default).get_content()
+        assert said in body and "12 34" not in body
+        assert ("bietet Ihnen" in body, "biedt u" in body) == (language == "de", language == "nl")
+    house.put(replace(ADA, language="fr"))
+    _, offer = await house.offered(german.encode())
+    assert offer.terms.language == "fr"
+
+
+@pytest.mark.claim("T14")
+async def test_an_attached_card_loses_the_number_where_the_account_says_so(house: House) -> None:
+    letter = (
+        b"From: ada@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\nHi\r\n--b\r\nContent-Type: text/vcard\r\nContent-Disposition: attachment; filename=ada.vcf\r\n\r\n"
+        b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ada\r\nTEL:+33 1 99 00 12 34\r\nEND:VCARD\r\n\r\n--b--\r\n"
+    )
+    changed, _ = await house.offered(letter)
+    assert b"TEL:" in changed
+    house.put(replace(ADA, hide=Hide.REQUIRED))
+    assert isinstance(await house.judge(letter), Refused)
+    house.put(replace(ADA, hide=Hide.REQUIRED, cards=True))
+    changed, _ = await house.offered(letter)
+    assert b"TEL:" not in changed and b"FN:Ada\r\nEND:VCARD" in changed
+
+
+async def test_the_icon_is_left_out_where_it_would_count_as_spam(house: House) -> None:
+    page = b"Content-Type: text/html\r\n\r\n<p>Hello</p>\r\n"
+    bare = b"From: ada@example.org\r\nTo: ben@example.net\r\n" + page
+    named = b"From: Ada Lovelace <ada@example.org>\r\nTo: Ben <ben@example.net>\r\n" + page
+    assert b"image/png" not in (await house.offered(bare))[0]
+    assert b"image/png" in (await house.offered(named))[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mailgate.calls.model import Channel, Kind
+from mailgate.offers.forwarding import Forwarding
 
 
 class Mode(Enum):
@@ -34,12 +35,19 @@ class NoticesBy(Enum):
 class Destination:
     """Whom an offeree is put through to: the offeror, or another party that the offeror names.
 
-    `channels` are the ways to reach that party, the preferred one first.
+    `channels` are the ways to reach that party, the preferred one first. Only those that are `verified` ring: the party
+    has typed a code that reached it there, or the administrator vouches for it.
     """
 
     name: str
     display_name: str
     channels: tuple[Channel, ...] = field(repr=False)
+    verified: frozenset[Channel] = field(default=frozenset(), repr=False)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all of it may ring."""
+        return self.verified.issuperset(self.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,9 @@ class Account:
     """An offeror's contract with the service. `destinations[0]` is the default one.
 
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
-    and whatever else the account wants hidden. While `do_not_disturb` is on, offers wait: nobody is put through.
+    and whatever else the account wants hidden; `cards`: out of attached vCards too. `finds_language`: the language is
+    that of each message, `language` where it does not tell. While `do_not_disturb` is on, offers wait: nobody is put
+    through. `forwarding`: its own policy for offers that are passed on; None: the gateway's.
     `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
     with `rings_first` such a call rings the destination before the offeree.
     A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
@@ -61,7 +71,10 @@ class Account:
     mode: Mode = Mode.ALWAYS
     hide: Hide = Hide.BEST_EFFORT
     language: str = "en"
+    finds_language: bool = False
+    cards: bool = False
     do_not_disturb: bool = False
+    forwarding: Forwarding | None = None
     hours: str = ""
     time_zone: str = ""
     rings_first: bool = False

@@ -180,3 +180,26 @@ def originate_action(
         "Variable": [f"{name}={value}" for name, value in variables.items()],
     }
     return _check(action)
+
+
+def order_action(
+    order: CallOrder,
+    settings: AsteriskSettings,
+    now: float,
+    lines1: tuple[Line, ...] | None = None,
+    lines2: tuple[Line, ...] | None = None,
+) -> dict[str, str | list[str]]:
+    """What Asterisk is told of an order, as of `now` (UNIX seconds). Raises ValueError.
+
+    For a page that has not called yet it is told nothing; its order is tried all the same, so that a fault in it is
+    known before anybody is told to call.
+    """
+    match order.leg1.kind:
+        case Kind.BROWSER:
+            return admit_action(order, "tried", settings, now, lines2)
+        case Kind.DIAL_IN:
+            return admit_action(order, order.leg1.address, settings, now, lines2)
+        case Kind.TEL | Kind.SIP | Kind.HELD:
+            return originate_action(order, settings, now, lines1, lines2)
+        case _:
+            assert_never(order.leg1.kind)

@@ -42,6 +42,8 @@ def to_destination(terms: Terms) -> Sentence:
     words = _words(terms.language)
     if terms.offeree_name:
         return _around(terms, "destination", terms.offeree_name)
+    if not terms.offeree_address:
+        return Sentence(before=words["destination-plain"], name="", after="")
     local, _, domain = terms.offeree_address.rpartition("@")
     spoken = " ".join((local, words["at"], domain.replace(".", f" {words['dot']} ")))
     return _around(terms, "destination", spoken)
@@ -57,6 +59,17 @@ def hold_words(language: str, name: str) -> dict[str, str]:
     return {key: text.format(name=name) for key, text in _words(language).items()}
 
 
+def code_sentence(language: str) -> str:
+    """What comes before the digits of a code."""
+    return _words(language)["code"]
+
+
+def again_sentence(language: str) -> str:
+    """How to hear it again."""
+    return _words(language)["tell-again"]
+
+
+@cache
 def spoken_language(language: str) -> str:
     """The language in which the texts are, where `language` is wished for."""
     return language if files("templates").joinpath("speech", f"{language}.toml").is_file() else "en"

@@ -185,6 +185,8 @@ def _outcome(record: Record) -> Outcome:
     if name in _PEOPLE_LEAVE and not record.cause:
         return Outcome.FAULT
     match name:
+        case "placed" | "again1" if record.cause == 16:  # normal clearing: answered, and gone in the same moment
+            return Outcome.OFFEREE_HUNG_UP
         case "placed" | "again1":
             return outcome_of_cause(1, record.cause)
         case "answered1":

@@ -65,7 +65,7 @@ def sentences(text: str) -> list[str]:
     pieces: list[str] = []
     for sentence in _SENTENCE.findall(unicodedata.normalize("NFC", text)):
         words = " ".join(sentence.split())
-        if pieces and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
+        if pieces and words and len(pieces[-1]) + 1 + len(words) <= LONGEST_TEXT:
             pieces[-1] += f" {words}"
             continue
         while len(words) > LONGEST_TEXT:

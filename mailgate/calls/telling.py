@@ -1,7 +1,7 @@
 """A call that only tells something: its one Originate, and what its record says. Pure.
 
 The record lies in astdb beside those of attempts (mailgate/SLOT/tell-…) and is swept with them: `placed` is written
-before the Originate, `answered` and `heard` by the dialplan ([mailgate-tell]).
+with the channel, `answered` and `heard` by the dialplan ([mailgate-tell]).
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def tell_action(
         "MG_WORDS": "&".join(sounds),
         "MG_AGAIN": again,
         "FORWARD_CONTEXT": "mailgate-none",
+        f"DB({family}/{call_id})": "placed",
     }
     return {
         "Action": "Originate",

@@ -24,6 +24,8 @@ from mailgate.cli.recording import recording
 from mailgate.cli.rewrite import rewrite
 from mailgate.cli.run import serve
 from mailgate.cli.suppress import suppress
+from mailgate.cli.verify import verify
+from mailgate.cli.webhook import webhook
 from mailgate.errors import MailgateError
 
 EPILOG = """\b
@@ -71,6 +73,8 @@ for command in (
 account.add_command(book)
 account.add_command(device)
 account.add_command(networks)
+account.add_command(verify)
+account.add_command(webhook)
 account.add_command(recording)
 
 

@@ -18,6 +18,7 @@ from mailgate.cli.account_hours import hours_options, with_hours
 from mailgate.cli.common import Desk, console, desk, masked, parse_number
 from mailgate.errors import MailgateError
 from mailgate.languages import LANGUAGES
+from mailgate.offers.forwarding import Forwarding
 from mailgate.store import accounts
 
 EPILOG = """\b
@@ -28,6 +29,14 @@ Examples:
   mailgate account add grace@example.org --name "Grace Hopper" --sip grace --extension 201
   mailgate account list
 """
+
+
+FORWARDING = "Who may take up an offer that was passed on; otherwise as [offer] forwarding says."
+VERIFIED = (
+    "Whether you vouch that these telephones are the account's; else they ring only once a code told there was typed."
+)
+AUTO = "auto"
+SPOKEN = (*LANGUAGES, AUTO)
 
 
 class NoAccount(MailgateError):
@@ -61,6 +70,19 @@ def _destination(text: str, region: str) -> Destination:
         raise click.BadParameter(f"{text!r} is not of the form 'support=Support team,+33199009999'")
     channels = tuple(_sip(way) if way.startswith("sip:") else parse_number(way, region) for way in ways)
     return Destination(name=name, display_name=shown, channels=channels)
+
+
+def _vouched(destination: Destination) -> Destination:
+    return replace(destination, verified=frozenset(destination.channels))
+
+
+def _forwarding(text: str) -> Forwarding | None:
+    return None if text == "default" else Forwarding(text)
+
+
+def _one(language: str | None) -> str | None:
+    """The language itself, where one was named."""
+    return None if language == AUTO else language
 
 
 def _extension(text: str, region: str) -> str:
@@ -100,7 +122,10 @@ def _find(d: Desk, address: str) -> Account:
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)
-@click.option("--language", type=click.Choice(LANGUAGES), help="Otherwise that of the gateway.")
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own. Otherwise that of the gateway.")
+@click.option("--cards/--no-cards", help="Take the numbers out of attached vCards too.")
+@click.option("--forwarding", type=click.Choice([f.value for f in Forwarding]), help=FORWARDING)
+@click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
 @click.pass_context
 def add(
@@ -117,6 +142,9 @@ def add(
     mode: str,
     hide: str,
     language: str | None,
+    forwarding: str | None,
+    verified: bool,
+    cards: bool,
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
@@ -138,18 +166,25 @@ def add(
             extra_numbers=tuple(parse_number(n, region).address for n in hidden),
             mode=Mode(mode),
             hide=Hide(hide),
-            language=language or d.config.gateway.language,
+            language=_one(language) or d.config.gateway.language,
+            finds_language=language == AUTO,
+            cards=cards,
+            forwarding=Forwarding(forwarding) if forwarding else None,
             extensions=tuple(dict.fromkeys(_extension(e, region) for e in extensions)),
             notices_by=NoticesBy(notices),
             created_at=time.time(),
         )
         made = with_hours(made, hours, time_zone, rings_first)
+        if verified:
+            made = replace(made, destinations=tuple(_vouched(each) for each in made.destinations))
         try:
             d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
         except sqlite3.IntegrityError as error:
             given = ", ".join((*made.addresses, *made.extensions))
             raise MailgateError(f"one of {given} belongs to an account already") from error
     console.print(f"{made.addresses[0]} may now offer calls that lead to {', '.join(map(masked, channels))}.")
+    if not verified:
+        console.print(f"Nothing rings yet: `mailgate account verify {made.addresses[0]}`, or its owner on /my.")
 
 
 @account.command("list")
@@ -166,9 +201,8 @@ def list_(context: click.Context) -> None:
     table = Table("Address", "Name", "Mode", "Hide", "Language", "Leads to")
     for each in found:
         leads = ", ".join(masked(c) for c in each.destinations[0].channels)
-        table.add_row(
-            "\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, each.language, leads
-        )
+        language = f"{AUTO} ({each.language})" if each.finds_language else each.language
+        table.add_row("\n".join(each.addresses), each.display_name, each.mode.value, each.hide.value, language, leads)
     console.print(table if found else "There is no account yet; `mailgate account add` makes one.")
 
 
@@ -177,9 +211,12 @@ def list_(context: click.Context) -> None:
 @click.option("--name", help="The name that recipients see and hear, in offers made from now on.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]))
 @click.option("--hide", type=click.Choice([h.value for h in Hide]))
-@click.option("--language", type=click.Choice(LANGUAGES))
+@click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own.")
+@click.option("--cards/--no-cards", default=None, help="Take the numbers out of attached vCards too.")
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
+@click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
 @click.option("--extension", "extensions", multiple=True, help="Replaces the extensions; 'none' takes them away.")
 @click.option("--notices", type=click.Choice([n.value for n in NoticesBy]), help="How answers to offers come.")
@@ -192,8 +229,11 @@ def change(
     mode: str | None,
     hide: str | None,
     language: str | None,
+    cards: bool | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    forwarding: str | None,
+    verified: bool,
     hours: str | None,
     time_zone: str | None,
     rings_first: bool | None,
@@ -217,16 +257,22 @@ def change(
             *(map(_sip, sips) if sips else kept_sip),
             *((parse_number(n, region) for n in numbers) if numbers else kept_tel),
         )
+        leads = replace(first, display_name=name or first.display_name, channels=channels)
+        if verified and (sips or numbers):
+            leads = replace(leads, verified=leads.verified | set(channels) - set(first.channels))
         named = tuple(dict.fromkeys(_extension(e, region) for e in extensions if e != "none"))
         changed = replace(
             seen,
             display_name=name or seen.display_name,
             mode=Mode(mode) if mode else seen.mode,
             hide=Hide(hide) if hide else seen.hide,
-            language=language or seen.language,
+            language=_one(language) or seen.language,
+            finds_language=seen.finds_language if language is None else language == AUTO,
+            cards=seen.cards if cards is None else cards,
             extensions=named if extensions else seen.extensions,
             notices_by=NoticesBy(notices) if notices else seen.notices_by,
-            destinations=(replace(first, display_name=name or first.display_name, channels=channels), *rest),
+            destinations=(leads, *rest),
+            forwarding=_forwarding(forwarding) if forwarding else seen.forwarding,
         )
         changed = with_hours(changed, hours, time_zone, rings_first)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,3 +81,8 @@ def masked(channel: Channel) -> str:
     if channel.kind is Kind.TEL:
         return f"tel:{channel.address[:3]}…{channel.address[-2:]}"
     return channel.uri
+
+
+def when(at: float | None) -> str:
+    """A moment in local time, to the second."""
+    return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

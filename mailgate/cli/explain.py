@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table
 
-from mailgate.cli.common import Desk, console, desk, masked
+from mailgate.cli.common import Desk, console, desk, masked, when
 from mailgate.cli.message import explain_message
-from mailgate.cli.offers import when
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import UnknownOffer
 from mailgate.offers.view import view

@@ -7,13 +7,14 @@ import time
 import click
 
 from mailgate import config as configuration
+from mailgate.cli.api_keys import api
 from mailgate.cli.common import console, find_config
 from mailgate.keyfiles import rotate
 
 
 @click.group()
 def keys() -> None:
-    """Rotate the gateway's own keys.
+    """Rotate the gateway's own keys, hand out those of programs.
 
     \b
     Example:
@@ -35,3 +36,6 @@ def rotate_(context: click.Context, which: str) -> None:
     path = config.keys.token_file if which == "token" else config.keys.number_file
     ring = rotate(path, time.strftime(f"{which[0]}%Y%m%d%H%M%S", time.gmtime()))
     console.print(f"{path}: now {len(ring.keys)} keys, the newest is {ring.newest.key_id}. Restart `mailgate serve`.")
+
+
+keys.add_command(api)

@@ -9,13 +9,14 @@ from rich.table import Column, Table
 
 from mailgate.calls.model import Outcome
 from mailgate.cli.account import _find
-from mailgate.cli.common import console, desk
+from mailgate.cli.common import console, desk, when
 from mailgate.offers.events import Revoked, name_of
 from mailgate.offers.offer import step
 from mailgate.offers.service import UnknownOffer
 from mailgate.offers.table import State
 from mailgate.offers.view import view
 from mailgate.store import offers as rows_of
+from mailgate.store import webhooks
 from mailgate.store.database import Rows
 
 EPILOG = """\b
@@ -74,15 +75,11 @@ def revoke(context: click.Context, offer_id: str) -> None:
                 raise UnknownOffer(f"there is no offer {offer_id}; `mailgate offers` lists them")
             changed, _ = step(seen, Revoked(), now)  # a running gateway sees the change and hangs up by itself
             rows_of.swap(rows, d.sealer, seen, changed, event=name_of(Revoked()).value, at=now)
+            webhooks.record(rows, d.sealer, changed, Revoked(), now)
             return changed.state
 
         state = d.store.transact_now(work)
     console.print("Revoked." if state is State.REVOKED else f"Revoked; the call under way ({state.value}) comes first.")
-
-
-def when(at: float | None) -> str:
-    """A moment in local time, to the second."""
-    return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def _outcome(outcome: Outcome | None, bridged_s: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from mailgate.config.api import Api, Webhooks
 from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
@@ -46,6 +47,8 @@ class Config(Section):
     failed_calls: FailedCalls = FailedCalls()
     listening: Listening = Listening()
     notices: Notices = Notices()
+    api: Api = Api()
+    webhooks: Webhooks = Webhooks()
     log: Log = Log()
 
     @model_validator(mode="after")

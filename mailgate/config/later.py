@@ -50,5 +50,6 @@ class Later(Section):
     """Of those hours; empty: that of the gateway's region where it has but one, else UTC."""
     day: Annotated[str, AfterValidator(_rest)] = "8-21"
     """Recipients choose within these hours of their own day, unless they ask for early and late ones."""
-    capacity: int = Field(default=30, ge=1, le=100_000)
-    """Calls that the trunks carry at once: no more are promised for one time, nor begun at it."""
+    capacity: int = Field(default=0, ge=0, le=100_000)
+    """Calls that the trunks carry at once: no more are promised for one time, nor begun at it. 0: half of their
+    capacities together, since a call takes two lines; 30 where one of them has no limit."""

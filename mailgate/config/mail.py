@@ -112,6 +112,8 @@ class Offer(Section):
     """The longest that a sender may ask for."""
     uses: int = Field(default=1, ge=1, le=1000)
     attempts: int = Field(default=10, ge=1, le=100)
+    forwarding: Literal["bind", "verify", "bearer"] = "bind"
+    """Who may take up an offer whose link was passed on."""
     icon: Literal["inline", "remote", "none"] = "inline"
     number_replacement: str = Field(default="", max_length=80)
     """What stands where a number was; empty: words of the account's language."""

@@ -7,15 +7,14 @@ address was the right one or not. How often codes are mailed and guessed is boun
 
 from __future__ import annotations
 
-import hmac
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from mailgate.accounts.model import NoticesBy
 from mailgate.errors import MailgateError
 from mailgate.offers import slot_notices
 from mailgate.offers.answer import Declined, News, Notify, NotMe, Reason, Replied, clean
+from mailgate.offers.codes import Codes
 from mailgate.offers.events import Effect, Event, name_of
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import IllegalTransition, Offer
@@ -27,14 +26,8 @@ from mailgate.store.seal import Sealer
 
 log = logging.getLogger(__name__)
 
-CODE_S = 1800.0
-CODE_TRIES = 5
-MOST_CODES = 5
-CODES_APART_S = 60.0
 NOTICE_S = 5 * 86400.0
 """How long a notice is tried: RFC 5321, 4.5.4.1 gives four to five days."""
-
-_CODE = re.compile(r"[0-9]{6}\Z")
 
 
 class NothingSaid(MailgateError):
@@ -42,8 +35,7 @@ class NothingSaid(MailgateError):
 
 
 class Answers:
-    """The answers to a gateway's offers. `find` and `apply` are those of mailgate.offers.service.Offers; `new_code`
-    gives six digits that nobody can guess."""
+    """The answers to a gateway's offers. `find` and `apply` are those of mailgate.offers.service.Offers."""
 
     def __init__(
         self,
@@ -53,14 +45,14 @@ class Answers:
         find: Callable[[str], Offer],
         apply: Callable[[str, Event], Awaitable[View]],
         now: Callable[[], float],
-        new_code: Callable[[], str],
+        codes: Codes,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._find = find
         self._apply = apply
         self._now = now
-        self._new_code = new_code
+        self._codes = codes
 
     async def decline(self, token: str, reason: Reason | None, text: str) -> View:
         """Raises NothingSaid, TokenError, UnknownOffer, IllegalTransition."""
@@ -87,29 +79,20 @@ class Answers:
         if address.strip().lower() != offer.terms.offeree_address.lower():
             log.info("code asked for another address", extra={"offer": offer.offer_id})
             return
-        code, now = self._new_code(), self._now()
+        now = self._now()
 
         def work(rows: Rows) -> bool:
-            seen = rows.one("code_of", offer_id=offer.offer_id)
-            asked = seen["asked"] if seen else 0
-            if seen and (asked >= MOST_CODES or now - seen["asked_at"] < CODES_APART_S):
+            code = self._codes.make(rows, offer.offer_id)
+            if code is None:
                 return False
-            rows.run(
-                "put_code",
-                offer_id=offer.offer_id,
-                digest=self._digest(offer.offer_id, code),
-                expires_at=now + CODE_S,
-                tries_left=CODE_TRIES,
-                now=now,
-            )
             notice = Notice(
-                notice_id=f"{offer.offer_id}.code.{asked + 1}",
+                notice_id=f"{offer.offer_id}.code.{code.count}",
                 kind=Kind.CODE,
                 address=offer.terms.offeree_address,
                 language=offer.terms.language,
                 created_at=now,
-                expires_at=now + CODE_S,
-                values={"code": code},
+                expires_at=code.expires_at,
+                values={"code": code.digits},
             )
             outbox.put(rows, self._sealer, notice)
             return True
@@ -123,18 +106,8 @@ class Answers:
         Raises TokenError, UnknownOffer.
         """
         offer = self._find(token)
-        digits = re.sub(r"\s", "", code)
-        if not _CODE.match(digits):
-            return False
         now = self._now()
-
-        def fits(rows: Rows) -> bool:
-            if not rows.run("try_code", offer_id=offer.offer_id, now=now):
-                return False
-            row = rows.one("code_of", offer_id=offer.offer_id)
-            return row is not None and hmac.compare_digest(row["digest"], self._digest(offer.offer_id, digits))
-
-        if not await self._store.transact(fits):
+        if not await self._store.transact(lambda rows: self._codes.fits(rows, offer.offer_id, code)):
             log.info("wrong code", extra={"offer": offer.offer_id})
             return False
         try:
@@ -143,9 +116,6 @@ class Answers:
             await self._store.transact(lambda rows: _never_again(rows, self._sealer, offer, now))
         log.info("address suppressed", extra={"offer": offer.offer_id})
         return True
-
-    def _digest(self, offer_id: str, code: str) -> bytes:
-        return self._sealer.digest(f"code {offer_id} {code}")
 
 
 def record(rows: Rows, sealer: Sealer, offer: Offer, event: Event, effects: Iterable[Effect], now: float) -> None:
@@ -169,7 +139,7 @@ def record(rows: Rows, sealer: Sealer, offer: Offer, event: Event, effects: Iter
 
 def _never_again(rows: Rows, sealer: Sealer, offer: Offer, now: float) -> None:
     rows_of.suppress_address(rows, sealer, offer.terms.offeree_address, now=now, reason="not-me")
-    rows.run("spend_code", offer_id=offer.offer_id)
+    Codes.spend(rows, offer.offer_id)
 
 
 def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: float) -> None:

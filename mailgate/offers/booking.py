@@ -48,7 +48,8 @@ class Asked:
 
 
 class Bookings:
-    """The slots of a gateway's offers; its own number in E.164 is called by nobody. `now` gives UNIX seconds."""
+    """The slots of a gateway's offers; its own number in E.164 is called by nobody. `now` gives UNIX seconds; `known`
+    are the numbers of offerees that offerors gave."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Bookings:
         self._own_number = own_number
         self._now = now
         self.rules = rules
+        self.known = offers.known
 
     def choices(self, token: str) -> list[float]:
         """The times that can be taken now, the earliest first. Raises TokenError, UnknownOffer."""
@@ -80,12 +82,13 @@ class Bookings:
 
         return self._store.read(work)
 
-    async def book(self, token: str, asked: Asked) -> View:
-        """Take a time, or another one than before.
+    async def book(self, token: str, asked: Asked, *, browser: str | None = None) -> View:
+        """Take a time, or another one than before. `browser` as of Offers.accept; None where whose the offer is was
+        judged before.
 
         Raises TokenError, UnknownOffer; SlotRefused where the time cannot be taken (any more); CallRefused where the
-        number may not be called (`empty`, `suppressed`, `same-number`, `own-number`); IllegalTransition where the
-        offer takes no time in the state it is in.
+        number may not be called (`empty`, `suppressed`, `same-number`, `own-number`), or the offer is another's
+        (`stranger`, `unproven`); IllegalTransition where the offer takes no time in the state it is in.
         """
         offer_id = self._offers.offer_id_of(token)
         offer = self._store.read(lambda rows: self._offer(rows, offer_id))
@@ -117,7 +120,9 @@ class Bookings:
             )
 
         access = Access(token=token, pin=self._offers.look(token).pin) if asked.mail else None
-        event = Moved(slot=slot, access=access) if moves else Booked(slot=slot, access=access)
+        hand = None if browser is None else self._offers.holders.hand(offer_id, browser, asked.leg1)
+        kind = Moved if moves else Booked
+        event = kind(slot=slot, access=access, hand=hand)
         return await self._offers.apply(offer_id, event, guard=guard)
 
     async def cancel(self, token: str) -> View:

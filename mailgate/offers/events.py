@@ -10,17 +10,31 @@ from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
 from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
+from mailgate.offers.forwarding import Hand
 from mailgate.offers.slots import Access, Missed, Slot
 from mailgate.offers.table import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is."""
+    """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is.
+
+    `hand`: who pressed, as far as the forwarding policy asks; None where that was judged before (a booked time, say).
+    `dialled`: they called in with the PIN.
+    """
 
     attempt_id: str
     leg1: Channel = field(repr=False)
     held: Channel | None = field(default=None, repr=False)
+    hand: Hand | None = None
+    dialled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """Whoever uses the browser with this mark has typed a code that was mailed to the original recipient."""
+
+    browser: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +56,12 @@ class Expired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
-    """The offeree wants to be called at that time. `access` is for the calendar file, where it is mailed."""
+    """The offeree wants to be called at that time. `access` is for the calendar file, where it is mailed; `hand` as of
+    Accepted."""
 
     slot: Slot
     access: Access | None = None
+    hand: Hand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,7 @@ class Moved:
 
     slot: Slot
     access: Access | None = None
+    hand: Hand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +95,7 @@ class Passed:
 Later = Booked | Moved | Cancelled | Due | Passed
 """What happens to a slot."""
 
-Event = Accepted | Declined | Replied | NotMe | Redirected | Later | AnswerLost | CallEvent | Revoked | Expired
+Event = Accepted | Proven | Declined | Replied | NotMe | Redirected | Later | AnswerLost | CallEvent | Revoked | Expired
 
 
 def name_of(event: Event) -> Name:
@@ -86,6 +103,8 @@ def name_of(event: Event) -> Name:
     match event:
         case Accepted():
             return Name.ACCEPTED
+        case Proven():
+            return Name.PROVEN
         case Declined():
             return Name.DECLINED
         case Replied():

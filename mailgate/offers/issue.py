@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Offer, Terms
 from tokens import coupon
 from tokens.coupon import Purpose
@@ -27,6 +28,8 @@ class Rules:
     """The longest that an offeror may wish for."""
     pin_digits: int = 0
     """Digits of the PIN for who dials in; 0: nobody can. It is given when the offer is stored (see pins.py)."""
+    forwarding: Forwarding = Forwarding.BIND
+    """Who may take up an offer that was passed on, where neither account nor offer says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,16 @@ class Issuer:
     now: Callable[[], float]
     new_id: Callable[[], str]
 
-    def issue(self, terms: Terms, *, valid_s: float | None = None) -> Issued:
-        """A new offer of a new id, valid from now; for `valid_s` where the offeror wishes so, as far as that may be."""
+    def issue(
+        self,
+        terms: Terms,
+        *,
+        valid_s: float | None = None,
+        uses: int | None = None,
+        forwarding: Forwarding | None = None,
+    ) -> Issued:
+        """A new offer of a new id, valid from now; for `valid_s` where the offeror wishes so, as far as that may be.
+        `uses` and `forwarding` as wished for, else by the rules."""
         now, key, offer_id = self.now(), self.ring.newest, self.new_id()
         token = coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT)
         offer = Offer(
@@ -57,7 +68,8 @@ class Issuer:
             terms=terms,
             created_at=now,
             expires_at=now + (self.rules.valid_s if valid_s is None else min(valid_s, self.rules.longest_s)),
-            uses_left=self.rules.uses,
+            uses_left=self.rules.uses if uses is None else uses,
             attempts_left=self.rules.attempts,
+            forwarding=forwarding or self.rules.forwarding,
         )
         return Issued(offer=offer, fingerprint=coupon.fingerprint(token), key_id=key.key_id, token=token)

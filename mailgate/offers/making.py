@@ -15,7 +15,7 @@ from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import Terms
 from mailgate.offers.pins import Pins
-from mailgate.store import accounts, outbox
+from mailgate.store import accounts, outbox, webhooks
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Rows, Store
 from mailgate.store.seal import Sealer
@@ -86,13 +86,15 @@ class Making:
                 destination=leads.channels,
                 offeree_address=address,
                 language=language,
-            )
+            ),
+            forwarding=account.forwarding,
         )
         offer = issued.offer
         rows_of.insert(
             rows, self._sealer, [(offer, rows_of.Coupon(fingerprint=issued.fingerprint, key_id=issued.key_id))]
         )
         self._pins.give(rows, [offer.offer_id])
+        webhooks.record_made(rows, self._sealer, [offer])
         notice = Notice(
             notice_id=f"{offer.offer_id}.offered",
             kind=Kind.OFFERED,

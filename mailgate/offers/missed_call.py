@@ -221,7 +221,7 @@ class MissedCalls:
     def _terms(self, callee: Account, who: _Caller) -> Terms:
         name = who.account.display_name if who.account else self._guest(callee.language)
         return Terms(
-            account_id=who.account.account_id if who.account else f"guest.{who.mark.hex()[:32]}",
+            account_id=who.account.account_id if who.account else f"guest-{who.mark.hex()[:32]}",
             offeror_name=name,
             destination_name=name,
             destination=who.ways,

@@ -28,6 +28,9 @@ class Kind(Enum):
     YOUR_SLOT_CANCELLED = "your-slot-cancelled"
     CODE = "code"  # to an offeree who wants no offers: value code
     OFFERED = "offered"  # to an offeree, of an offer that no message carries: values offeror, token, reply_to
+    HOLDER_CODE = "holder-code"  # to an offeree, for another browser than the first: values code, offeror
+    CHANNEL_CODE = "channel-code"  # to a destination with an address: values code, account
+    SPOKEN_CODE = "spoken-code"  # to a destination's telephone (a channel's URI): value code
     MISSED_CALL = "missed-call"  # to who was called: values offeror, why, token, reply_to, on_line
     SIGN_IN = "sign-in"  # to an account: value secret
 
@@ -58,3 +61,14 @@ class Network(Protocol):
 
     async def deliver(self, notice: Notice) -> Delivery:
         """One try. An exception counts as LATER."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByKind:
+    """A network that hands each notice to the one that is there for its kind."""
+
+    networks: Mapping[Kind, Network]
+    otherwise: Network
+
+    async def deliver(self, notice: Notice) -> Delivery:
+        return await self.networks.get(notice.kind, self.otherwise).deliver(notice)

@@ -12,7 +12,8 @@ Rules, which hold for every caller:
 - What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
 - To decline ends nothing: who holds the offer may still accept it while it lives. An answer in words changes no state.
 - A slot belongs to the offer and lies within its validity. It is rung once, by Due, not before its time and not much
-  later. Who calls before the slot keeps it, unless both have talked by then. What ends the offer ends the slot.
+  later (again only where all lines were busy: then nothing rang, and nothing was sent). Who calls before the slot keeps
+  it, unless both have talked by then. What ends the offer ends the slot.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Ended, Outcome
-from mailgate.errors import MailgateError
+from mailgate.errors import CallRefused, MailgateError
+from mailgate.offers import forwarding
 from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify, NotMe, Redirected, Replied
 from mailgate.offers.events import (
     Accepted,
@@ -36,10 +38,12 @@ from mailgate.offers.events import (
     Moved,
     Passed,
     PlaceCall,
+    Proven,
     Revoked,
     Suppress,
     name_of,
 )
+from mailgate.offers.forwarding import Forwarding, Hand, Standing
 from mailgate.offers.slots import LATE_S, Missed, Slot
 from mailgate.offers.table import ENDED, IN_CALL, TRANSITIONS, WITHDRAWN, Name, Rule, State
 
@@ -69,8 +73,10 @@ class Terms:
 
     @property
     def offeree_shown(self) -> str:
-        """How the offeror knows the offeree."""
-        return self.offeree_name or self.offeree_address
+        """How the offeror knows the offeree: by name, else by address, else by the end of the number."""
+        if self.offeree_name or self.offeree_address or self.offeree is None:
+            return self.offeree_name or self.offeree_address
+        return f"… {self.offeree.address[-2:]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +116,17 @@ class Offer:
     attempt: Attempt | None = None
     closing: State | None = None
     replies: int = 0
+    forwarding: Forwarding = Forwarding.BIND
+    holders: frozenset[str] = frozenset()
+    """Marks of who may take it up; see `mailgate.offers.forwarding`."""
     slot: Slot | None = None
 
 
 def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:
     """What the offer becomes by the event, and what must be done once that is committed.
 
-    Raises IllegalTransition where the event cannot happen now; the offer is immutable, so nothing has changed.
+    Raises IllegalTransition where the event cannot happen now, CallRefused (`stranger`, `unproven`) where the
+    forwarding policy does not let this hand accept; the offer is immutable, so nothing has changed.
     """
     name = name_of(event)
     target = TRANSITIONS.get((offer.state, name))
@@ -126,10 +136,17 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
     match event:
         case Accepted():
             _in_time(offer, name, now)
+            holders = _holders_after(offer, event.hand, dialled=event.dialled)
             changed, effects = _begin(offer, event.attempt_id, event.leg1, now, held=event.held)
+            changed = replace(changed, holders=holders)
+        case Proven():
+            _in_time(offer, name, now)
+            changed = replace(offer, holders=forwarding.with_marks(offer.holders, {event.browser}))
         case Booked() | Moved() | Cancelled() | Due() | Passed():
             _in_time(offer, name, now)
             changed, effects = _later(offer, event, name, now)
+            if isinstance(event, Booked | Moved):
+                changed = replace(changed, holders=_holders_after(offer, event.hand))
         case Declined():
             _in_time(offer, name, now)
             changed, effects = offer, (Notify(news=News.DECLINED, reason=event.reason, text=event.text),)
@@ -226,6 +243,17 @@ def _in_time(offer: Offer, name: Name, now: float) -> None:
         raise IllegalTransition(offer.state, name, "the offer's time is over")
 
 
+def _holders_after(offer: Offer, hand: Hand | None, *, dialled: bool = False) -> frozenset[str]:
+    """Raises CallRefused where the hand is not the holder's."""
+    if hand is None:
+        return offer.holders
+    judge = forwarding.dialled if dialled else forwarding.standing
+    found = judge(offer.forwarding, offer.holders, hand)
+    if found is not Standing.HOLDER:
+        raise CallRefused(found.value, "the offer is another's to take up")
+    return forwarding.after(offer.forwarding, offer.holders, hand)
+
+
 def _closing(offer: Offer, state: State, *, hang_up: bool) -> tuple[Offer, tuple[Effect, ...]]:
     if offer.state not in IN_CALL or offer.attempt is None:
         return offer, ()
@@ -272,6 +300,9 @@ def _slot_after_call(
     slot, attempt = offer.slot, offer.attempt
     assert slot is not None and attempt is not None
     own = slot.attempt_id == attempt.attempt_id
+    if own and outcome is Outcome.LINES_BUSY and offer.closing is None and now <= slot.start + LATE_S:
+        # nothing was sent to Asterisk: it is rung when a line is free
+        return replace(offer, slot=replace(slot, attempt_id=""), attempts_left=offer.attempts_left + 1), effects
     if outcome is Outcome.COMPLETED and own:
         return replace(offer, slot=None), effects
     withdrawn = offer.closing in WITHDRAWN

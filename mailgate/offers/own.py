@@ -23,6 +23,7 @@ from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import Offer
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED, WAITING
+from mailgate.offers.verifying import Verifying
 from mailgate.offers.view import View, view
 from mailgate.store import accounts, outbox
 from mailgate.store import offers as rows_of
@@ -73,6 +74,7 @@ class Own:
         self._now = now
         self._new_secret = new_secret
         self._new_proof = new_proof
+        self.verifying = Verifying(store=store, sealer=sealer, codes=offers.codes, now=now)
 
     # --- signing in and out -------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ and whether it was rung is written with the offer before anybody is called.
 - Due: the offer is stepped by Due, which commits its attempt; from there on it is a call like any other.
 - Up to LATE_S late it is still rung (the gateway was down, Asterisk was away, all lines were busy). Later, it has
   passed: the offer says so, and the offeror is told.
-- No more calls are begun than the trunk carries: the rest waits for a line, the longest due first.
+- No more calls are begun than the trunk carries: the rest waits for a line, the longest due first. Where the lines turn
+  out to be taken by others, the slot is booked still, and is tried again every AGAIN_S.
 - What is spoken in a call is made ready a little before its time, since speech takes longer than a round.
 
 Known limit: one scheduler for each store; two would still ring each slot once, since the step is a compare-and-set.
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.25
 AHEAD_S = 120.0
+AGAIN_S = 10.0
 MOST = 500
 """Slots that are looked at in a round."""
 _AT_ONCE = 50
@@ -81,6 +83,7 @@ class Scheduler:
         self._ready = ready
         self._rehearse = rehearse
         self._rehearsed: set[tuple[str, float]] = set()
+        self._tried: dict[str, float] = {}  # offers whose slot found the lines busy, perhaps, and when
 
     async def run(self, every_s: float = EVERY_S) -> None:
         """Until cancelled, whatever goes wrong."""
@@ -105,11 +108,13 @@ class Scheduler:
         if not due:
             return False
         late = [each for each in due if now > each.start + LATE_S]
-        in_time = [each for each in due if now <= each.start + LATE_S]
+        self._tried = {offer_id: at for offer_id, at in self._tried.items() if 0 <= now - at < AGAIN_S}
+        in_time = [each for each in due if now <= each.start + LATE_S and each.offer_id not in self._tried]
         lines = 0
         if in_time and self._ready():
             lines = max(0, self._capacity - self._store.read(slot_rows.calls_under_way))
         ringing = in_time[:lines]
+        self._tried |= {each.offer_id: now for each in ringing}
         await self._each([*late, *ringing])
         return len(due) == MOST and len(late) + len(ringing) == len(due)
 

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import hmac
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
+from mailgate.offers.codes import Codes, new_code
 from mailgate.offers.events import (
     Accepted,
     AnswerLost,
@@ -39,15 +39,18 @@ from mailgate.offers.events import (
     Suppress,
     name_of,
 )
+from mailgate.offers.forwarding import Hand, Standing, standing
 from mailgate.offers.held import Held
+from mailgate.offers.holders import Holders
 from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.known import KnownNumbers
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
+from mailgate.offers.reach import Reach
 from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
-from mailgate.store import accounts
+from mailgate.store import accounts, webhooks
 from mailgate.store import offers as rows_of
 from mailgate.store.database import Rows, Store
 from mailgate.store.seal import Sealer
@@ -87,7 +90,8 @@ class Opened:
 
 class Offers:
     """All offers of a gateway, whose own number in E.164 is called by nobody. `prepare` turns a committed attempt
-    into the order that Asterisk is given. `answers` takes what offerees say that is no call."""
+    into the order that Asterisk is given. `answers` takes what offerees say that is no call; `holders` knows whose an
+    offer is to take up."""
 
     def __init__(
         self,
@@ -101,7 +105,7 @@ class Offers:
         prepare: Callable[[Offer], Awaitable[CallOrder]],
         now: Callable[[], float],
         new_id: Callable[[], str],
-        new_code: Callable[[], str] = lambda: f"{secrets.randbelow(1_000_000):06}",
+        new_code: Callable[[], str] = new_code,
         held: Held | None = None,
     ) -> None:
         self._store = store
@@ -113,7 +117,7 @@ class Offers:
         self._now = now
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
-        self._issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
+        self.issuer = Issuer(ring=ring, rules=rules, now=now, new_id=new_id)
         self._who_waits = held or Held()
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,16 +127,17 @@ class Offers:
         self.on_kept: Callable[[Issued], None] = lambda issued: None
         """Hears of each offer that a message carries, once it is durable; `on_withdrawn` where that did not go out."""
         self.on_withdrawn: Callable[[str], None] = lambda offer_id: None
+        self._reach = Reach(store, sealer)
+        self.codes = Codes(sealer=sealer, now=now, new_code=new_code)
+        self.answers = Answers(store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, codes=self.codes)
+        self.holders = Holders(store=store, sealer=sealer, codes=self.codes, find=self._find, apply=self.apply, now=now)
         self.known = KnownNumbers(self._find, now)
-        self.answers = Answers(
-            store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, new_code=new_code
-        )
 
     # --- making and finding -----------------------------------------------------------------------------------
 
     async def open(self, terms: Sequence[Terms]) -> list[Opened]:
         """One new offer for each of the terms; durable when this returns."""
-        issued = [self._issuer.issue(each) for each in terms]
+        issued = [self.issuer.issue(each) for each in terms]
         await self.keep(issued)
         return [Opened(offer_id=each.offer.offer_id, token=each.token) for each in issued]
 
@@ -144,26 +149,34 @@ class Offers:
 
     def new(self, terms: Terms) -> Issued:
         """A new offer that is yet to be `put`."""
-        return self._issuer.issue(terms)
+        return self.issuer.issue(terms)
 
     def put(self, rows: Rows, issued: Sequence[Issued]) -> None:
         """Store new offers in somebody's transaction."""
         made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
         rows_of.insert(rows, self._sealer, made)
         self._pins.give(rows, [each.offer.offer_id for each in issued])
+        webhooks.record_made(rows, self._sealer, [each.offer for each in issued])
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
-        await self._store.transact(lambda rows: rows_of.withdraw(rows, offer_id))
+        await self._store.transact(lambda rows: webhooks.withdraw(rows, self._sealer, offer_id, self._now()))
         self.on_withdrawn(offer_id)
+
+    def seen(self, offer: Offer) -> View:
+        """The view of an offer as the store has it."""
+        return self._view(offer, self._now())
 
     def look(self, token: str) -> View:
         """The view of the token's offer. Raises TokenError, or UnknownOffer where the token is worth nothing now."""
         return self._view(self._find(token), self._now())
 
     def _view(self, offer: Offer, now: float) -> View:
-        pin = self._pins.of(offer.offer_id) if offer.state in WAITING else ""
-        return view(offer, now, pin, on_line=self._who_waits.channel(offer.offer_id) is not None)
+        on_line = self._who_waits.channel(offer.offer_id) is not None
+        if offer.state not in WAITING:
+            return view(offer, now, on_line=on_line)
+        pin = self._pins.of(offer.offer_id)
+        return view(offer, now, pin, on_line=on_line, reachable=self._reach.any(offer.terms))
 
     def stir(self, offer_id: str) -> None:
         """Show the offer again to who watches it: something beside its state has changed."""
@@ -218,11 +231,13 @@ class Offers:
 
     # --- what people do ---------------------------------------------------------------------------------------
 
-    async def accept(self, token: str, leg1: Channel) -> View:
-        """Begin the call now; the view says how it stands once that is committed.
+    async def accept(self, token: str, leg1: Channel, *, browser: str = "", proven: bool = False) -> View:
+        """Begin the call now; the view says how it stands once that is committed. `browser`: the text of the cookie
+        that tells browsers apart. `proven`: it is the recipient for certain, whoever has taken the offer up before.
 
-        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`),
-        or IllegalTransition where the offer cannot be accepted in the state it is in.
+        Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`,
+        `unverified`, `stranger`, `unproven`), or IllegalTransition where the offer cannot be accepted in the state it
+        is in.
         """
         offer = self._find(token)
         held = self._who_waits.channel(offer.offer_id)
@@ -232,14 +247,24 @@ class Offers:
             check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
-        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held))
+        if not held:  # who waits on the line has no need to be rung
+            self._reach.verified(offer)
+        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1)
+        if proven and hand and standing(offer.forwarding, offer.holders, hand) is not Standing.HOLDER:
+            hand = None
+        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held, hand=hand))
 
     async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
         """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
 
         async def accept(offer_id: str, leg1: Channel) -> View:
+            if not self._who_waits.channel(offer_id) and (offer := self._by_id(offer_id)) is not None:
+                self._reach.verified(offer)
+            hand = self.holders.hand(offer_id, "", caller=caller)
             held = self._who_waits.channel(offer_id)
-            return await self.apply(offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held))
+            return await self.apply(
+                offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held, hand=hand, dialled=True)
+            )
 
         return await self._pins.dialled(pin, caller, channel, accept)
 
@@ -313,6 +338,8 @@ class Offers:
             self._foreign = foreign
             changed = True
             await self._see_foreign_changes()
+        if changed:
+            self._reach.forget()
         return changed
 
     async def _see_foreign_changes(self) -> None:
@@ -368,6 +395,7 @@ class Offers:
         if not rows_of.swap(rows, self._sealer, seen, changed, event=name, at=now):
             return None
         record(rows, self._sealer, changed, event, effects, now)
+        webhooks.record(rows, self._sealer, changed, event, now)
         return changed, effects
 
     async def _begin(self, offer: Offer, effect: Effect) -> None:
@@ -393,7 +421,7 @@ class Offers:
         event: Event | None = None
         try:
             try:
-                order = await self._prepare(offer)
+                order = await self._prepare(self._reach.to_ring(offer))
             except MailgateError as error:
                 log.error("call could not be prepared: %s", error, extra={"attempt": attempt_id})
                 event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)

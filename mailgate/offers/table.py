@@ -61,6 +61,7 @@ class Name(Enum):
     REPLIED = "replied"
     NOT_ME = "not-me"
     REDIRECTED = "redirected"
+    PROVEN = "proven"
     BOOKED = "booked"
     MOVED = "moved"
     CANCELLED = "cancelled"
@@ -109,6 +110,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.OPEN, _N.BOOKED): _S.BOOKED,
     (_S.OPEN, _N.REPLIED): _R.STAY,
     (_S.OPEN, _N.REDIRECTED): _R.STAY,
+    (_S.OPEN, _N.PROVEN): _R.STAY,
     (_S.OPEN, _N.NOT_ME): _S.SUPPRESSED,
     (_S.OPEN, _N.REVOKED): _S.REVOKED,
     (_S.OPEN, _N.EXPIRED): _S.EXPIRED,
@@ -117,6 +119,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.DECLINED, _N.BOOKED): _S.BOOKED,
     (_S.DECLINED, _N.REPLIED): _R.STAY,
     (_S.DECLINED, _N.REDIRECTED): _R.STAY,
+    (_S.DECLINED, _N.PROVEN): _R.STAY,
     (_S.DECLINED, _N.NOT_ME): _S.SUPPRESSED,
     (_S.DECLINED, _N.REVOKED): _S.REVOKED,
     (_S.DECLINED, _N.EXPIRED): _S.EXPIRED,
@@ -129,6 +132,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.BOOKED, _N.DECLINED): _S.DECLINED,
     (_S.BOOKED, _N.REPLIED): _R.STAY,
     (_S.BOOKED, _N.REDIRECTED): _R.STAY,
+    (_S.BOOKED, _N.PROVEN): _R.STAY,
     (_S.BOOKED, _N.NOT_ME): _S.SUPPRESSED,
     (_S.BOOKED, _N.REVOKED): _S.REVOKED,
     (_S.BOOKED, _N.EXPIRED): _S.EXPIRED,
@@ -138,6 +142,7 @@ TRANSITIONS: dict[tuple[State, Name], State | Rule] = {
     (_S.MISSED, _N.DECLINED): _S.DECLINED,
     (_S.MISSED, _N.REPLIED): _R.STAY,
     (_S.MISSED, _N.REDIRECTED): _R.STAY,
+    (_S.MISSED, _N.PROVEN): _R.STAY,
     (_S.MISSED, _N.NOT_ME): _S.SUPPRESSED,
     (_S.MISSED, _N.REVOKED): _S.REVOKED,
     (_S.MISSED, _N.EXPIRED): _S.EXPIRED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Kind, Outcome
 from mailgate.offers.answer import MOST_REPLIES
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.known import tail
 from mailgate.offers.offer import Offer
 from mailgate.offers.slots import Missed
@@ -21,6 +22,8 @@ class View:
     `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
     the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a missed one why it came to
     nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the telephone just now.
+    `forwarding` and `holders` say whose it is to take up; `reachable` is False while no channel of the destination is
+    verified.
     """
 
     offer_id: str
@@ -52,9 +55,12 @@ class View:
     slot_sequence: int = 0
     slot_missed: Missed | None = None
     on_line: bool = False
+    forwarding: Forwarding = Forwarding.BIND
+    holders: frozenset[str] = frozenset()
+    reachable: bool = True
 
 
-def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> View:
+def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False, reachable: bool = True) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -81,6 +87,9 @@ def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False) -> V
         ended_at=attempt.ended_at if attempt else None,
         bridged_s=attempt.bridged_s if attempt else 0.0,
         pin=pin if waiting and not overdue else "",
+        forwarding=offer.forwarding,
+        holders=offer.holders,
+        reachable=reachable,
         tail=tail(offer.terms.offeree) if waiting and not overdue else "",
         destination_first=attempt.destination_first if attempt else False,
         slot_at=offer.slot.start if offer.slot else None,

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode, NoticesBy
 from mailgate.calls.model import Channel, Kind
+from mailgate.offers.forwarding import Forwarding
 from mailgate.store.database import Row, Rows
 from mailgate.store.seal import Sealer
+
+ALL = "all"
+"""In the column `verified`, instead of a list of positions: each channel of the destination."""
 
 
 def insert(rows: Rows, sealer: Sealer, account: Account) -> None:
@@ -38,6 +42,9 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_devices", account_id=account_id)
     rows.run("delete_told_by", account_id=account_id)
+    rows.run("delete_api_keys", account_id=account_id)
+    rows.run("delete_events", account_id=account_id)
+    rows.run("delete_webhook", account_id=account_id)
     rows.run("delete_account", account_id=account_id)
 
 
@@ -77,6 +84,29 @@ def set_do_not_disturb(rows: Rows, account_id: str, on: bool) -> None:
 
 def do_not_disturb(rows: Rows, account_id: str) -> bool:
     return rows.one("do_not_disturb", account_id=account_id) is not None
+
+
+def ringing(rows: Rows, sealer: Sealer, account_id: str, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """Those of an offer's channels that may ring: which the account has verified. An offer of an account that was
+    removed leads where it was agreed to."""
+    found = rows.all("destinations_of", account_id=account_id)  # an account has one at the least
+    if not found:
+        return channels
+    verified = frozenset().union(*(_destination(sealer, account_id, row).verified for row in found))
+    return tuple(c for c in channels if c in verified)
+
+
+def verify(rows: Rows, sealer: Sealer, account_id: str, channel: Channel) -> bool:
+    """Let every destination of the account that leads to this channel ring there; False where none does."""
+    found = False
+    for row in rows.all("destinations_of", account_id=account_id):
+        seen = _destination(sealer, account_id, row)
+        if channel not in seen.channels:
+            continue
+        found = True
+        positions = [n for n, c in enumerate(seen.channels) if c in seen.verified or c == channel]
+        rows.run("verify_destination", account_id=account_id, name=seen.name, verified=json.dumps(positions))
+    return found
 
 
 def set_hours(rows: Rows, account_id: str, *, hours: str, time_zone: str, rings_first: bool) -> None:
@@ -164,7 +194,10 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "finds_language": int(account.finds_language),
+        "cards": int(account.cards),
         "do_not_disturb": int(account.do_not_disturb),
+        "forwarding": account.forwarding.value if account.forwarding else None,
         "notices_by": account.notices_by.value,
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
@@ -187,7 +220,21 @@ def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
                 json.dumps([c.uri for c in destination.channels]),
                 f"destinations {account.account_id} {destination.name}",
             ),
+            verified=json.dumps([n for n, c in enumerate(destination.channels) if c in destination.verified]),
         )
+
+
+def _destination(sealer: Sealer, account_id: str, row: Row) -> Destination:
+    sealed = sealer.open(row["channels"], f"destinations {account_id} {row['name']}")
+    channels = tuple(map(Channel.parse, json.loads(sealed)))
+    # All that an administrator had entered before there was this column was vouched for by him.
+    positions = range(len(channels)) if row["verified"] == ALL else json.loads(row["verified"])
+    return Destination(
+        name=row["name"],
+        display_name=row["display_name"],
+        channels=channels,
+        verified=frozenset(channels[n] for n in positions),
+    )
 
 
 def _insert_caller_ids(rows: Rows, sealer: Sealer, account: Account) -> None:
@@ -203,21 +250,16 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         display_name=row["display_name"],
         addresses=tuple(a["address"] for a in rows.all("addresses_of", account_id=account_id)),
         destinations=tuple(
-            Destination(
-                name=d["name"],
-                display_name=d["display_name"],
-                channels=tuple(
-                    Channel.parse(uri)
-                    for uri in json.loads(sealer.open(d["channels"], f"destinations {account_id} {d['name']}"))
-                ),
-            )
-            for d in rows.all("destinations_of", account_id=account_id)
+            _destination(sealer, account_id, d) for d in rows.all("destinations_of", account_id=account_id)
         ),
         extra_numbers=tuple(json.loads(sealer.open(row["extra_numbers"], f"accounts {account_id}"))),
         mode=Mode(row["mode"]),
         hide=Hide(row["hide"]),
         language=row["language"],
+        finds_language=bool(row["finds_language"]),
+        cards=bool(row["cards"]),
         do_not_disturb=bool(row["do_not_disturb"]),
+        forwarding=Forwarding(row["forwarding"]) if row["forwarding"] else None,
         hours=row["hours"],
         time_zone=row["time_zone"],
         rings_first=bool(row["rings_first"]),

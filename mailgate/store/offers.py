@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
 from mailgate.store import slots
@@ -63,6 +64,7 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
         attempts_left=changed.attempts_left,
         attempt_id=attempt.attempt_id if attempt else None,
         replies=changed.replies,
+        holders=_joined(changed.holders),
         has_slot=int(changed.slot is not None),
     )
     if done != 1:
@@ -120,6 +122,16 @@ def recent(
 ) -> list[Offer]:
     """The newest offers first."""
     found = rows.all("recent_offers", account_id=account_id, state=state, most=most)
+    return [_offer(rows, sealer, row) for row in found]
+
+
+def page(
+    rows: Rows, sealer: Sealer, *, account_id: str, state: str | None, before: tuple[float, str], most: int
+) -> list[Offer]:
+    """An account's offers, the newest first, from behind `before` (creation time, id)."""
+    found = rows.all(
+        "offers_page", account_id=account_id, state=state, before_at=before[0], before_id=before[1], most=most
+    )
     return [_offer(rows, sealer, row) for row in found]
 
 
@@ -221,7 +233,13 @@ def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
         "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
         "language": terms.language,
         "message_id": terms.message_id,
+        "forwarding": offer.forwarding.value,
+        "holders": _joined(offer.holders),
     }
+
+
+def _joined(holders: frozenset[str]) -> str:
+    return " ".join(sorted(holders))
 
 
 def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) -> None:
@@ -275,6 +293,8 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
         attempt=_attempt(sealer, attempt_row) if attempt_row else None,
         closing=State(row["closing"]) if row["closing"] else None,
         replies=row["replies"],
+        forwarding=Forwarding(row["forwarding"]),
+        holders=frozenset(row["holders"].split()),
         slot=slots.of(rows, sealer, row["offer_id"]) if row["has_slot"] else None,
     )
 

@@ -1,23 +1,29 @@
 -- Every statement of the store, by name. Named parameters; the same text serves each driver where it can.
 
 -- name: insert_account
-INSERT INTO accounts (account_id, display_name, mode, hide, language, extra_numbers, do_not_disturb, notices_by,
-                      created_at)
-VALUES (:account_id, :display_name, :mode, :hide, :language, :extra_numbers, :do_not_disturb, :notices_by,
-        :created_at);
+INSERT INTO accounts
+    (account_id, display_name, mode, hide, language, finds_language, cards, extra_numbers, do_not_disturb, notices_by,
+     forwarding, created_at)
+VALUES
+    (:account_id, :display_name, :mode, :hide, :language, :finds_language, :cards, :extra_numbers, :do_not_disturb,
+     :notices_by, :forwarding, :created_at);
 
 -- name: update_account
 UPDATE accounts
 SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
-    do_not_disturb = :do_not_disturb, notices_by = :notices_by
+    do_not_disturb = :do_not_disturb, notices_by = :notices_by, forwarding = :forwarding,
+    finds_language = :finds_language, cards = :cards
 WHERE account_id = :account_id;
 
 -- name: insert_address
 INSERT INTO addresses (address, account_id) VALUES (:address, :account_id);
 
 -- name: insert_destination
-INSERT INTO destinations (account_id, name, position, display_name, channels)
-VALUES (:account_id, :name, :position, :display_name, :channels);
+INSERT INTO destinations (account_id, name, position, display_name, channels, verified)
+VALUES (:account_id, :name, :position, :display_name, :channels, :verified);
+
+-- name: verify_destination
+UPDATE destinations SET verified = :verified WHERE account_id = :account_id AND name = :name;
 
 -- name: delete_destinations
 DELETE FROM destinations WHERE account_id = :account_id;
@@ -82,16 +88,19 @@ UPDATE accounts SET note_after = :after WHERE account_id = :account_id;
 -- name: insert_offer
 INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state, version, closing, created_at,
                     expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,
-                    offeree_address, offeree_name, offeree, language, message_id, attempt_id)
+                    offeree_address, offeree_name, offeree, language, message_id, attempt_id,
+                    forwarding, holders)
 VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :version, NULL, :created_at,
         :expires_at, :uses_left, :attempts_left, :offeror_name, :destination_name, :destination,
-        :offeree_address, :offeree_name, :offeree, :language, :message_id, NULL);
+        :offeree_address, :offeree_name, :offeree, :language, :message_id, NULL,
+        :forwarding, :holders);
 
 -- name: swap_offer
 -- Compare and set: no row is changed where another step came first.
 UPDATE offers
 SET state = :state, version = :version, closing = :closing, uses_left = :uses_left,
-    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies, has_slot = :has_slot
+    attempts_left = :attempts_left, attempt_id = :attempt_id, replies = :replies, has_slot = :has_slot,
+    holders = :holders
 WHERE offer_id = :offer_id AND version = :seen_version;
 
 -- name: delete_untouched_offer
@@ -169,7 +178,7 @@ INSERT INTO codes (offer_id, digest, expires_at, tries_left, asked, asked_at)
 VALUES (:offer_id, :digest, :expires_at, :tries_left, 1, :now)
 ON CONFLICT (offer_id) DO UPDATE
 SET digest = excluded.digest, expires_at = excluded.expires_at, tries_left = excluded.tries_left,
-    asked = codes.asked + 1, asked_at = excluded.asked_at;
+    asked = CASE WHEN :now - codes.asked_at < :forget_s THEN codes.asked + 1 ELSE 1 END, asked_at = excluded.asked_at;
 
 -- name: code_of
 SELECT * FROM codes WHERE offer_id = :offer_id;

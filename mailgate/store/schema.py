@@ -298,6 +298,90 @@ def missed_calls(db: Database) -> None:
 
 
 @MIGRATIONS()
+def forwarding(db: Database) -> None:
+    """Who may take up an offer that was passed on, and which channels of a destination may ring."""
+    db.table("offers").add_column("forwarding", str, not_null_default="bind")
+    db.table("offers").add_column("holders", str, not_null_default="")
+    db.table("accounts").add_column("forwarding", str)
+    # what is there was entered by an administrator, who vouched for it by that
+    db.table("destinations").add_column("verified", str, not_null_default="all")
+
+
+@MIGRATIONS()
+def programs(db: Database) -> None:
+    """Keys of programs that use the API, and which request made which offer."""
+    db.table("api_keys").create(
+        {
+            "key_id": str,
+            "account_id": str,
+            "digest": bytes,
+            "label": str,
+            "created_at": float,
+            "used_at": float,
+            "revoked_at": float,
+        },
+        pk="key_id",
+        not_null={"account_id", "digest", "label", "created_at"},
+        strict=True,
+    )
+    db.table("api_keys").create_index(["account_id"])
+    db.table("idempotent").create(
+        {"account_id": str, "key": bytes, "request": bytes, "offer_id": str, "at": float},
+        pk=("account_id", "key"),
+        not_null={"request", "offer_id", "at"},
+        strict=True,
+    )
+    db.table("idempotent").create_index(["at"])
+
+
+@MIGRATIONS()
+def webhooks(db: Database) -> None:
+    """Where an account's events go, and the events that wait, were sent or are dead."""
+    db.table("webhooks").create(
+        {"account_id": str, "url": bytes, "secrets": bytes, "created_at": float, "disabled_at": float},
+        pk="account_id",
+        not_null={"url", "secrets", "created_at"},
+        strict=True,
+    )
+    db.table("webhook_events").create(
+        {
+            "event_id": str,
+            "account_id": str,
+            "type": str,
+            "body": bytes,
+            "created_at": float,
+            "expires_at": float,
+            "due_at": float,
+            "tries": int,
+            "state": str,
+            "told": str,
+        },
+        pk="event_id",
+        not_null={
+            "account_id",
+            "type",
+            "body",
+            "created_at",
+            "expires_at",
+            "due_at",
+            "tries",
+            "state",
+            "told",
+        },
+        strict=True,
+    )
+    db.table("webhook_events").create_index(["state", "due_at"])
+    db.table("webhook_events").create_index(["account_id", "created_at"])
+
+
+@MIGRATIONS()
+def found_languages_and_cards(db: Database) -> None:
+    """The language is that of each message; numbers are taken out of attached vCards too."""
+    for column in ("finds_language", "cards"):
+        db.table("accounts").add_column(column, int, not_null_default=0)
+
+
+@MIGRATIONS()
 def listening(db: Database) -> None:
     """Devices that listen (their keys as digests), how accounts are told of things, by which way each notice went."""
     db.table("devices").create(

@@ -14,8 +14,8 @@ page, which shows the true state; the same text pressed twice is taken once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -28,32 +28,10 @@ from mailgate.offers.service import UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
 from mailgate.web.nonce import Nonces, Verdict
-from mailgate.web.pages import Form, Never, Pages, Reader, answer_mark
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.pages import Form, Never, Pages, Reader
+from mailgate.web.posted import Front, Posted, judge, pressed_before, receive
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    """What the routes of an offer's page share: find the offer, know the reader, answer with the page."""
-
-    look: Callable[[str], View | str]
-    reader: Callable[[Request, View], Reader]
-    page: Callable[[str, View, Reader, int, Form | None], Response]
-    to_page: Callable[[str], Response]
-    worthless: Callable[[str, Request], Response]
-    too_large: Callable[[Request], Response]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Posted:
-    """A form that came in, with the offer as it stands."""
-
-    token: str
-    view: View
-    reader: Reader
-    fields: Mapping[str, str]
 
 
 class AnswerPages:
@@ -88,7 +66,7 @@ class AnswerPages:
     # --- decline, reply -----------------------------------------------------------------------------------------
 
     async def decline(self, request: Request) -> Response:
-        posted = await self._posted(request)
+        posted = await receive(self._front, request)
         if isinstance(posted, Response):
             return posted
         reason = next((r for r in Reason if r.value == posted.fields.get("reason")), None)
@@ -99,20 +77,20 @@ class AnswerPages:
         )
 
     async def reply(self, request: Request) -> Response:
-        posted = await self._posted(request)
+        posted = await receive(self._front, request)
         if isinstance(posted, Response):
             return posted
         text = posted.fields.get("text", "")[:MOST_TEXT]
         form = Form(region=posted.reader.region, answer="reply", said=text)
         return await self._answer(posted, form, posted.view.may_reply, lambda: self._answers.reply(posted.token, text))
 
-    async def _answer(self, posted: _Posted, form: Form, may: bool, answer: Callable[[], Awaitable[View]]) -> Response:
+    async def _answer(self, posted: Posted, form: Form, may: bool, answer: Callable[[], Awaitable[View]]) -> Response:
         token, view, front = posted.token, posted.view, self._front
         if view.state in ENDED:
             return front.page(token, view, posted.reader, 410, None)
-        if not may or view.offer_id in self._answering or self._pressed_before(posted):
+        if not may or view.offer_id in self._answering or pressed_before(self._nonces, posted):
             return front.to_page(token)
-        verdict = self._verdict(posted)
+        verdict = judge(self._nonces, posted)
         if verdict is not Verdict.GOOD:
             stale = verdict is Verdict.STALE
             form = replace(form, answer_notice="stale" if stale else "unsure_answer")
@@ -142,11 +120,11 @@ class AnswerPages:
         return self._never(token, view, self._front.reader(request, view), Never(sent=sent))
 
     async def ask_code(self, request: Request) -> Response:
-        posted = await self._posted(request)
+        posted = await receive(self._front, request)
         if isinstance(posted, Response):
             return posted
         address = posted.fields.get("address", "").strip()[:320]
-        if self._verdict(posted) is not Verdict.GOOD:
+        if judge(self._nonces, posted) is not Verdict.GOOD:
             return self._never(posted.token, posted.view, posted.reader, Never(address=address, wrong="again"), 403)
         if "@" not in address[1:-1]:
             return self._never(posted.token, posted.view, posted.reader, Never(address=address, wrong="address"), 422)
@@ -157,10 +135,10 @@ class AnswerPages:
         return self._to_never(posted.token, "?sent=1")
 
     async def confirm(self, request: Request) -> Response:
-        posted = await self._posted(request)
+        posted = await receive(self._front, request)
         if isinstance(posted, Response):
             return posted
-        if self._verdict(posted) is not Verdict.GOOD:
+        if judge(self._nonces, posted) is not Verdict.GOOD:
             again = Never(sent=True, wrong="again")
             return self._never(posted.token, posted.view, posted.reader, again, 403)
         try:
@@ -179,35 +157,3 @@ class AnswerPages:
 
     def _to_never(self, token: str, query: str = "") -> Response:
         return RedirectResponse(f"{self._pages.path(token)}/never{query}", status_code=303)
-
-    # --- what came in -------------------------------------------------------------------------------------------
-
-    async def _posted(self, request: Request) -> _Posted | Response:
-        """The form and its offer, or the answer where there is none."""
-        token = request.path_params["token"]
-        try:
-            fields = await read_form(request)
-        except TooLarge:
-            return self._front.too_large(request)
-        view = self._front.look(token)
-        if isinstance(view, str):
-            return self._front.worthless(view, request)
-        return _Posted(token=token, view=view, reader=self._front.reader(request, view), fields=fields)
-
-    def _verdict(self, posted: _Posted) -> Verdict:
-        """What the page nonce is worth; `subject` is hidden: no person fills it in."""
-        if posted.fields.get("subject"):
-            return Verdict.FORGED
-        nonce = posted.fields.get("nonce", "")
-        verdict = self._nonces.check(nonce, posted.token, answer_mark(posted.view))
-        if verdict is not Verdict.GOOD:
-            extra = {"offer": posted.view.offer_id, "verdict": verdict.value}
-            log.info("answer without a good page nonce", extra=extra)
-        return verdict
-
-    def _pressed_before(self, posted: _Posted) -> bool:
-        """Whether the page that this came from has sent its answer already."""
-        if posted.view.replies == 0:
-            return False
-        earlier = answer_mark(replace(posted.view, replies=posted.view.replies - 1))
-        return self._nonces.check(posted.fields.get("nonce", ""), posted.token, earlier) is Verdict.GOOD

@@ -3,8 +3,9 @@
     GET  /a/{token}          the page by the offer's state; changes nothing, whoever asks how often
     POST /a/{token}/call     the press → 303 to the page
     GET  /a/{token}/events   the page's live stream (server-sent events)
+    …    /a/{token}/decline, /reply, /never: see mailgate.web.answer; /holder: see mailgate.web.holder
+    …    /api/v1: for programs, see mailgate.web.api.app
     …    /a/{token}/later: a call at another time, see mailgate.web.later
-    …    /a/{token}/decline, /reply, /never: see mailgate.web.answer
     …    /my: the offeror's own pages, see mailgate.web.my
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
@@ -23,33 +24,42 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
 from mailgate.listening import Listeners
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
+from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
-from mailgate.web.answer import AnswerPages, Front
+from mailgate.web.answer import AnswerPages
+from mailgate.web.api.app import create_api
+from mailgate.web.api.pages import described
+from mailgate.web.browser import Browsers
 from mailgate.web.figures import Figures
 from mailgate.web.guard import Guard
+from mailgate.web.holder import HolderPages
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
 from mailgate.web.my import SESSION_COOKIE, MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
+from mailgate.web.posted import Front
 from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
@@ -63,6 +73,8 @@ log = logging.getLogger(__name__)
 Dial = Callable[[str, str], Channel]
 """`dial(number or "sip:" address as typed, region) -> Channel`; raises CallRefused. See mailgate.calls.dialling."""
 
+_BARRED = {"stranger": "stranger", "unproven": "", "unverified": ""}
+"""Refusals that the page has a card for, and the notice in its form, if any."""
 _NOTICES = {Verdict.MISSING: "unsure", Verdict.FORGED: "unsure", Verdict.STALE: "stale"}
 
 
@@ -72,21 +84,23 @@ def create_app(
     dial: Dial,
     *,
     own: Own | None = None,
+    programs: tuple[Programs, ApiKeys] | None = None,
     bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
     listeners: Listeners | None = None,
 ) -> FastAPI:
-    """The application; without `own` there are no pages of the offeror's, without `bookings` nobody can choose a time.
-    `now` gives UNIX seconds, `metrics` the
-    counters in Prometheus's text format.
+    """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
+    nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
     nonces = Nonces(settings.keys, ttl_s=settings.nonce_ttl_s, now=now)
-    pages = Pages(settings, nonces, now, later=bookings is not None)
-    accept = _AcceptPage(settings, offers, dial, pages, nonces)
+    pages = Pages(settings, nonces, now, offers.holders.bar, later=bookings is not None)
+    browsers = Browsers(settings, new=lambda: secrets.token_hex(16))
+    accept = _AcceptPage(settings, offers, dial, pages, nonces, browsers)
     beside = AnswerPages(offers.answers, pages, nonces, accept.front())
+    holder = HolderPages(offers.holders, browsers, pages, nonces, accept.front())
 
     icon_body = files("templates").joinpath("icons", "call.png").read_bytes()
 
@@ -108,7 +122,7 @@ def create_app(
     relay: SipRelay | None = None
     if pages.talks and settings.talk:
         relay = SipRelay(settings.talk, offers, settings.origin)
-        talk = Talk(settings.talk, offers, pages, nonces, new_nonce=lambda: secrets.token_hex(16), now=now)
+        talk = Talk(settings.talk, offers, pages, nonces, browsers, new_nonce=lambda: secrets.token_hex(16), now=now)
         talk_routes = [
             Route("/a/{token}/talk", talk.press, methods=["POST"]),
             WebSocketRoute("/a/{token}/sip", relay.serve),
@@ -132,12 +146,14 @@ def create_app(
             Route("/a/{token}/call", accept.back, methods=["GET"]),
             Route("/a/{token}/events", accept.events, methods=["GET"]),
             *beside.routes(),
+            *holder.routes(),
             *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
             *LanguageSwitch(settings, pages.languages).routes(),
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
             *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
             *(ListenSockets(settings, listeners, own.account, SESSION_COOKIE).routes() if listeners and own else ()),
+            *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
             Route("/healthz", healthy, methods=["GET"]),
@@ -145,6 +161,7 @@ def create_app(
         ],
     )
     app.state.streams = accept.streams
+    app.state.nonces = nonces
     app.state.close = close
     app.add_middleware(
         Guard,
@@ -154,15 +171,27 @@ def create_app(
     return app
 
 
+def _api(
+    settings: WebSettings, programs: tuple[Programs, ApiKeys], dial: Dial, pages: Pages, now: Callable[[], float]
+) -> list[BaseRoute]:
+    def render(document: dict[str, Any]) -> str:
+        return pages.render("api.html", pages.reader("en"), {"api": described(document)})
+
+    return [Mount("/api/v1", app=create_api(settings, *programs, dial, render=render, now=now))]
+
+
 class _AcceptPage:
     """The routes of one offer's page."""
 
-    def __init__(self, settings: WebSettings, offers: Offers, dial: Dial, pages: Pages, nonces: Nonces) -> None:
+    def __init__(
+        self, settings: WebSettings, offers: Offers, dial: Dial, pages: Pages, nonces: Nonces, browsers: Browsers
+    ) -> None:
         self._settings = settings
         self._offers = offers
         self._dial = dial
         self._pages = pages
         self._nonces = nonces
+        self._browsers = browsers
         self._accepting: set[str] = set()
         self.streams = Streams()
 
@@ -175,6 +204,9 @@ class _AcceptPage:
             to_page=self._to_page,
             worthless=self._worthless,
             too_large=lambda request: self.plain("too_large", 413, request.headers),
+            bar=lambda view, reader: self._offers.holders.bar(view, reader.browser),
+            browser=self._browsers.of_or_new,
+            keep=self._browsers.keep,
         )
 
     # --- looking ------------------------------------------------------------------------------------------------
@@ -235,12 +267,17 @@ class _AcceptPage:
             return self._page(token, view, reader, status, form=form.noticing(notice))
         # nothing is awaited between the check of the nonce and this mark: of many presses one goes on
         self._accepting.add(view.offer_id)
+        browser = reader.browser or self._browsers.of_or_new(request)
         try:
-            await self._offers.accept(token, self._channel(token, fields, form))
+            await self._offers.accept(token, self._channel(token, fields, form), browser=browser)
         except CallRefused as error:
             log.info("press refused", extra={"offer": view.offer_id, "reason": error.reason})
             if error.reason == "do-not-disturb":  # nothing is wrong with what was typed
                 return self._page(token, view, reader, 409, form=form.noticing("do_not_disturb"))
+            if error.reason in _BARRED:  # the page says why, and how to go on
+                seen = self._look(token)
+                shown = view if isinstance(seen, str) else seen
+                return self._page(token, shown, reader, 409, form=form.noticing(_BARRED[error.reason]))
             return self._page(token, view, reader, 422, form=form.refusing(_field(form, error), error.reason))
         except UnknownOffer:
             return self._worthless("gone", request)
@@ -248,7 +285,7 @@ class _AcceptPage:
             log.info("press came too late: %s", error, extra={"offer": view.offer_id})
         finally:
             self._accepting.discard(view.offer_id)
-        return self._to_page(token)
+        return self._browsers.keep(self._to_page(token), browser)
 
     def _typed(self, fields: Mapping[str, str], reader: Reader) -> Form:
         region = fields.get("region", "")
@@ -285,7 +322,9 @@ class _AcceptPage:
             return "gone"
 
     def _reader(self, request: Request, view: View) -> Reader:
-        return self._pages.reader(asked(request.headers), view.language)
+        reader = self._pages.reader(asked(request.headers), view.language)
+        browser = self._browsers.of(request)
+        return replace(reader, browser=browser) if browser else reader
 
     def _page(self, token: str, view: View, reader: Reader, status: int, form: Form | None = None) -> Response:
         return HTMLResponse(

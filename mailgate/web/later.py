@@ -35,9 +35,9 @@ from mailgate.offers.slots import SlotRefused
 from mailgate.offers.table import ENDED, State
 from mailgate.offers.view import View
 from mailgate.web import timetable, zones
-from mailgate.web.answer import Front
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader, slot_mark
+from mailgate.web.posted import Front
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 
@@ -107,6 +107,8 @@ class LaterPages:
         if isinstance(view, str):
             return self._front.worthless(view, request)
         reader = self._front.reader(request, view)
+        if self._front.bar(view, reader):
+            return self._front.to_page(token)  # which says why, and how to go on
         if not view.may_accept:
             return self._elsewhere(token, view, reader)
         zone = asked.get("zone", "")
@@ -126,6 +128,8 @@ class LaterPages:
         if isinstance(posted, Response):
             return posted
         token, view, reader, fields = posted.token, posted.view, posted.reader, posted.fields
+        if self._front.bar(view, reader):
+            return self._front.to_page(token)
         chosen = fields.get("at", "")
         at = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 12 else 0
         if not view.may_accept or (view.slot_at == at and view.state is State.BOOKED and not fields.get("number")):
@@ -133,7 +137,9 @@ class LaterPages:
         choice = self._chosen(fields, view, reader, at)
         region = fields.get("region", "")
         form = Form(
-            region=region if region in self._pages.regions else reader.region, number=fields.get("number", "")[:320]
+            region=region if region in self._pages.regions else reader.region,
+            number=fields.get("number", "")[:320],
+            digits=bool(fields.get("digits", "").strip()) and not fields.get("number", "").strip(),
         )
         verdict = self._verdict(posted)
         if verdict is Verdict.STALE and view.state is State.BOOKED and view.slot_at == at:
@@ -144,35 +150,39 @@ class LaterPages:
             return self._page(token, view, reader, choice, form, 200 if stale else 403)
         if not at:
             return self._page(token, view, reader, replace(choice, refusal="when"), form, 422)
+        browser = self._front.browser(request)
         try:
-            leg1 = self._channel(form, needed=view.state is not State.BOOKED)
-            await self._bookings.book(
-                token, Asked(start=at, zone=choice.zone, leg1=leg1, any_hour=choice.any_hour, mail=choice.mail)
-            )
+            leg1 = self._channel(posted, form)
+            asked = Asked(start=at, zone=choice.zone, leg1=leg1, any_hour=choice.any_hour, mail=choice.mail)
+            await self._bookings.book(token, asked, browser=browser)
         except SlotRefused as error:
             log.info("slot refused", extra={"offer": view.offer_id, "reason": error.reason})
             return self._page(token, view, reader, replace(choice, refusal=error.reason), form, 422)
         except CallRefused as error:
             log.info("slot refused", extra={"offer": view.offer_id, "reason": error.reason})
-            return self._page(token, view, reader, choice, form.refusing("number", error.reason), 422)
+            wrong = "digits" if error.reason.startswith("digits-") else "number"
+            return self._page(token, view, reader, choice, form.refusing(wrong, error.reason), 422)
         except UnknownOffer:
             return self._front.worthless("gone", request)
         except IllegalTransition as error:
             log.info("slot came too late: %s", error, extra={"offer": view.offer_id})
-        return self._front.to_page(token)
+        return self._front.keep(self._front.to_page(token), browser)
 
     def _chosen(self, fields: Mapping[str, str], view: View, reader: Reader, at: int) -> _Choice:
         zone = self._zone(fields.get("zone", ""), view, reader)
         day = timetable.day_of(at, zone) if at else fields.get("day", "")[:10]
         return _Choice(zone=zone.key, day=day, any_hour="any" in fields, at=at, mail=fields.get("mail") == "yes")
 
-    def _channel(self, form: Form, *, needed: bool) -> Channel | None:
-        """Where to call; None for a booking that is moved and keeps its number. Raises CallRefused."""
+    def _channel(self, posted: _Posted, form: Form) -> Channel | None:
+        """Where to call; None for a booking that is moved and keeps its number. Raises CallRefused, UnknownOffer."""
+        if form.digits:
+            number = self._bookings.known.number(posted.token, posted.fields["digits"][:20])
+            return self._dial(number, form.region)
         typed = form.number.strip()
         if not typed:
-            if needed:
-                raise CallRefused("empty")
-            return None
+            if posted.view.state is State.BOOKED:
+                return None
+            raise CallRefused("digits-empty" if posted.view.tail else "empty")
         if typed[:4].lower() == "sip:" and not self._settings.allow_sip:
             raise CallRefused("not-a-number")
         return self._dial(typed, form.region)
@@ -183,6 +193,8 @@ class LaterPages:
         posted = await self._posted(request)
         if isinstance(posted, Response):
             return posted
+        if self._front.bar(posted.view, posted.reader):
+            return self._front.to_page(posted.token)
         if posted.view.state is not State.BOOKED or posted.fields.get("sure") != "yes":
             return self._front.to_page(posted.token)
         if self._verdict(posted) is not Verdict.GOOD:
@@ -251,17 +263,19 @@ class LaterPages:
         values = {
             **self._pages.form(reader, form),
             "path": self._pages.path(token),
+            "here": f"{self._pages.path(token)}/later",
             "nonce": self._nonces.make(token, slot_mark(view)),
             "table": table,
             "choice": choice,
             "zones": zones.choices(reader.region, (choice.zone, rules.zone), self._now(), language),
             "moves": moves,
+            "tail": "" if moves else view.tail,
             "destination": view.destination_name,
             "slot": self._pages.slot(view, reader) if moves else "",
             "gateway": self._pages.gateway(),
         }
         page = self._pages.render("later.html", reader, values)
-        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language"})
+        return HTMLResponse(page, status_code=status, headers={"Vary": "Accept-Language, Cookie"})
 
     def _zone(self, asked: str, view: View, reader: Reader) -> ZoneInfo:
         """The zone that was asked for, else the booking's, else that of the reader's country, else the gateway's."""

@@ -5,6 +5,7 @@
     GET  /my/in/{secret}     what the link opens: a button, and changes nothing
     POST /my/in/{secret}     the button, with the proof from this browser or typed → 303 to the list, signed in
     POST /my/revoke, /my/redirect, /my/cancel, /my/quiet, /my/hours, /my/out
+    …    /my/verify: see mailgate.web.my_verify
 
 A session is a cookie that scripts cannot read and other sites cannot use (HttpOnly, SameSite=Lax); each form holds a
 key of the session besides. See mailgate.offers.own for what the proof is for.
@@ -38,6 +39,7 @@ from mailgate.offers.slots import Rules
 from mailgate.offers.table import State
 from mailgate.web import zones
 from mailgate.web.language import asked
+from mailgate.web.my_verify import VerifyForms, told
 from mailgate.web.pages import Pages, Reader
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
@@ -80,6 +82,7 @@ class MyPages:
             Route("/my/in/{secret}", self.sign_in, methods=["POST"]),
             *(Route(f"/my/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
             *(Route(f"/my/{name}", self.back, methods=["GET"]) for name in ("link", *posts)),
+            *VerifyForms(self._own.verifying, self._signed_in, self._go_home).routes(),
         ]
 
     # --- signing in ---------------------------------------------------------------------------------------------
@@ -240,6 +243,8 @@ class MyPages:
             key=self._own.form_key(session),
             offers=shown,
             quiet=account.do_not_disturb,
+            unverified=self._own.verifying.waiting(account),
+            told=told(request),
         )
 
     def _hours(self, reader: Reader, account: Account, *, wrong: bool) -> Mapping[str, object] | None:

@@ -53,7 +53,12 @@ class Nonces:
 
     def make(self, token: str, attempts: int | str) -> str:
         """The nonce of a page that is being shown; `token` is authentic."""
-        return self._signer(token).sign(str(attempts)).decode()
+        return self.maker(token)(attempts)
+
+    def maker(self, token: str) -> Callable[[int | str], str]:
+        """`make` for one coupon, for a page with several nonces."""
+        signer = self._signer(token)
+        return lambda attempts: signer.sign(str(attempts)).decode()
 
     def check(self, text: str, token: str, attempts: int | str) -> Verdict:
         """What `text` is worth for this coupon, whose offer has had this many attempts."""

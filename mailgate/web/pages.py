@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -74,23 +74,29 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Who reads: their language, and the country their browser names."""
+    """Who reads: their language, the country their browser names, and the browser itself (mailgate.web.browser)."""
 
     texts: Texts
     region: str
+    browser: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Never:
-    """What the page about "never again" shows: the first step, the second (`sent`), or that it is `done`.
+    """What the page about "never again" shows, or the one about whose an offer is (`room`): the first step, the second
+    (`sent`), or that it is `done`.
 
     `wrong` is `address`, `code` or `again` (the page is too old, or not ours).
     """
 
+    room: str = "never"
     address: str = ""
     sent: bool = False
     done: bool = False
     wrong: str = ""
+
+    def saying(self, wrong: str) -> Never:
+        return replace(self, wrong=wrong)
 
 
 def answer_mark(view: View) -> str:
@@ -106,12 +112,23 @@ def slot_mark(view: View) -> str:
 class Pages:
     """Renders with one set of templates, words and keys."""
 
-    def __init__(self, settings: WebSettings, nonces: Nonces, now: Callable[[], float], *, later: bool = False) -> None:
-        """`later`: whether a time can be chosen (mailgate.web.later)."""
+    def __init__(
+        self,
+        settings: WebSettings,
+        nonces: Nonces,
+        now: Callable[[], float],
+        bar: Callable[[View, str], str] = lambda view, browser: "",
+        *,
+        later: bool = False,
+    ) -> None:
+        """`bar(view, browser)` says why that browser may not take the offer up, "" where it may.
+        `later`: whether a time can be chosen (mailgate.web.later)."""
         self._later = later
         self._settings = settings
+        self._bar = bar
         self._nonces = nonces
         self._now = now
+        self._base = settings.base_path
         self.languages = texts.load()
         self._zone = ZoneInfo(settings.time_zone)
         self.regions = frozenset(settings.countries or countries.EVERY_REGION)
@@ -165,17 +182,19 @@ class Pages:
 
     def path(self, token: str) -> str:
         """The page's own address on this host."""
-        return f"{self._settings.base_path}/a/{token}"
+        return f"{self._base}/a/{token}"
 
     def offer(self, token: str, view: View, reader: Reader, form: Form | None = None) -> bytes:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
         values = self._values(token, view, reader, story)
-        plain = story.phase == "offer" and not view.on_line and not story.replied
+        barred = self._bar(view, reader.browser)
+        plain = story.phase == "offer" and not view.on_line and not story.replied and not barred
         if form is None and plain and story.may_decline and story.may_reply:
             sheet = self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin), bool(view.tail))
             return sheet.fill(values)
-        return self._offer.render(self._context(reader, story, form or Form(region=reader.region), values)).encode()
+        shown = form or Form(region=reader.region)
+        return self._offer.render(self._context(reader, story, shown, values, barred)).encode()
 
     def news(self, token: str, view: View, reader: Reader, *, more: bool, seen: str) -> tuple[str, str]:
         """The same as one event of the live stream: its id, and JSON for page.js.
@@ -187,7 +206,8 @@ class Pages:
         if story.key == seen:
             return story.key, json.dumps({"key": story.key, "watch": watch, "more": more})
         values = self._values(token, view, reader, story)
-        context = self._context(reader, story, Form(region=reader.region), values)
+        barred = self._bar(view, reader.browser)
+        context = self._context(reader, story, Form(region=reader.region), values, barred)
         title = context["title"]
         text = "" if story.phase == "offer" else context["say"](story.text)
         news = {
@@ -218,7 +238,8 @@ class Pages:
 
     def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
         """Another page by its template; `say(text, …)` in it fills a text in with what is given beside its name."""
-        return self._environment.get_template(name).render({**values, "texts": reader.texts, "say": reader.texts.say})
+        given = {"here": "", **values, "texts": reader.texts, "say": reader.texts.say}
+        return self._environment.get_template(name).render(given)
 
     def moment(self, at: float, reader: Reader) -> str:
         """Date and time, to the minute, as people write them in the reader's language."""
@@ -262,13 +283,14 @@ class Pages:
 
     def _values(self, token: str, view: View, reader: Reader, story: Story) -> dict[str, str]:
         """What differs from offer to offer and from look to look."""
+        make = self._nonces.maker(token)
         return {
             "offeror": view.offeror_name,
             "destination": view.destination_name,
             "date": self._dates(int(view.expires_at // 3600), reader.texts.language),
             "path": self.path(token),
-            "nonce": self._nonces.make(token, view.attempts) if story.form else "",
-            "pen": self._nonces.make(token, answer_mark(view)),
+            "nonce": make(view.attempts) if story.form else "",
+            "pen": make(answer_mark(view)),
             "key": story.key,
             "pin": _grouped(view.pin),
             "keys": view.pin,
@@ -277,7 +299,9 @@ class Pages:
             "slotpen": self._nonces.make(token, slot_mark(view)) if story.slot else "",
         }
 
-    def _context(self, reader: Reader, story: Story, form: Form, values: Mapping[str, str]) -> dict[str, Any]:
+    def _context(
+        self, reader: Reader, story: Story, form: Form, values: Mapping[str, str], barred: str = ""
+    ) -> dict[str, Any]:
         say = self._say(reader, story, values)
         return {
             **values,
@@ -288,6 +312,7 @@ class Pages:
             "title": say(story.title),
             "watch": _watch(story),
             "form": form,
+            "barred": barred,
             "reasons": _REASONS,
             "refusal": self._refusal(say, reader, form),
             "countries": self._countries(reader.texts.language, form.region),

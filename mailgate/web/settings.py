@@ -37,6 +37,7 @@ class WebSettings:
     - `keys`: sign the page nonces, good for `nonce_ttl_s` seconds.
     - `frame_ancestors`: CSP source list of who may show the pages in a frame (`'none'`, `'self'`, origins).
     - `metrics_networks`: who may see /metrics.
+    - `api_per_minute`, `api_burst`: requests of one key to the API, evenly and at once.
     - `accent`: the organisation's colour as `mailgate.colours.checked` gives it, "": the pages' own.
     - `logo`: its picture, beside the name.
     - `time_zone`: IANA name, for the date until which an offer holds.
@@ -57,6 +58,8 @@ class WebSettings:
     accent: str = ""
     logo: Logo | None = None
     time_zone: str = "UTC"
+    api_per_minute: int = 300
+    api_burst: int = 60
     organizer: str = ""
 
     @property

@@ -28,6 +28,7 @@ from mailgate.errors import CallRefused
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
+from mailgate.web.browser import Browsers
 from mailgate.web.language import asked
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Pages
@@ -67,6 +68,7 @@ class Talk:
         offers: Offers,
         pages: Pages,
         nonces: Nonces,
+        browsers: Browsers,
         *,
         new_nonce: Callable[[], str],
         now: Callable[[], float],
@@ -75,6 +77,7 @@ class Talk:
         self._offers = offers
         self._pages = pages
         self._nonces = nonces
+        self._browsers = browsers
         self._new_nonce = new_nonce
         self._now = now
 
@@ -82,8 +85,8 @@ class Talk:
         token = request.path_params["token"]
         reader = self._pages.reader(asked(request.headers))
 
-        def no(status: int, text: str) -> Response:
-            return JSONResponse({"say": reader.texts.say(text)}, status_code=status)
+        def no(status: int, text: str, **values: str) -> Response:
+            return JSONResponse({"say": reader.texts.say(text, **values)}, status_code=status)
 
         try:
             fields = await read_form(request)
@@ -105,18 +108,21 @@ class Talk:
         if verdict is not Verdict.GOOD or not hmac.compare_digest(proof, proof_of(fields["nonce"]).encode()):
             log.info("talk without a good page nonce", extra={"offer": view.offer_id, "verdict": verdict.value})
             return no(403, "notice.unsure")
-        nonce = self._new_nonce()
+        nonce, browser = self._new_nonce(), self._browsers.of_or_new(request)
         try:
-            await self._offers.accept(token, Channel(Kind.BROWSER, nonce))
+            await self._offers.accept(token, Channel(Kind.BROWSER, nonce), browser=browser)
         except CallRefused as error:
             log.info("talk refused", extra={"offer": view.offer_id, "reason": error.reason})
+            if error.reason in ("stranger", "unproven", "unverified"):
+                return no(409, f"barred.{error.reason}", destination=view.destination_name)
             return no(422, "refused.other")
         except (IllegalTransition, UnknownOffer):
             return no(409, "talk.under_way")
-        return JSONResponse(
+        answer = JSONResponse(
             {
                 "call": f"call{nonce}",
                 "socket": f"{self._pages.path(token)}/sip?call={nonce}",
                 "ice": ice_servers(self._settings, self._now()),
             }
         )
+        return self._browsers.keep(answer, browser)

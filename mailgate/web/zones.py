@@ -76,13 +76,12 @@ def choices(region: str, also: Iterable[str], at: float, language: str) -> list[
 
 @lru_cache(maxsize=256)
 def _labelled(names: tuple[str, ...], day: int, language: str) -> tuple[tuple[str, str], ...]:
-    entries = []
+    entries: dict[tuple[int, str], str] = {}
     for name in names:
         zone = zone_of(name)
-        if zone is not None:
-            offset = _offset_s(zone, day * 86400.0)
-            entries.append((offset, when.city(name, language), name))
-    return tuple((name, f"{city} ({_written(offset)})") for offset, city, name in sorted(entries))
+        if zone is not None:  # of several names of one city the first is taken: browsers name some by older ones
+            entries.setdefault((_offset_s(zone, day * 86400.0), when.city(name, language)), name)
+    return tuple((name, f"{city} ({_written(offset)})") for (offset, city), name in sorted(entries.items()))
 
 
 def _offset_s(zone: ZoneInfo, at: float) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode
 from mailgate.calls.model import Channel
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.issue import Issued
 from mailgate.offers.offer import Offer, Terms
 
@@ -32,6 +33,9 @@ def account_record(account: Account) -> Record:
         "mode": account.mode.value,
         "hide": account.hide.value,
         "language": account.language,
+        "forwarding": account.forwarding.value if account.forwarding else None,
+        "finds_language": account.finds_language,
+        "cards": account.cards,
         "created_at": account.created_at,
     }
 
@@ -53,6 +57,7 @@ def account_of(record: Record) -> Account:
             "extra_numbers": tuple(record["extra_numbers"]),
             "mode": Mode(record["mode"]),
             "hide": Hide(record["hide"]),
+            "forwarding": Forwarding(record["forwarding"]) if record["forwarding"] else None,
         }
     )
 
@@ -66,6 +71,7 @@ def issued_record(issued: Issued) -> Record:
         "offer_id": offer.offer_id,
         "times": [offer.created_at, offer.expires_at],
         "left": [offer.uses_left, offer.attempts_left],
+        "forwarding": offer.forwarding.value,
         "destination": [c.uri for c in terms.destination],
         "offeree": terms.offeree.uri if terms.offeree else None,
         "terms": {
@@ -94,5 +100,6 @@ def issued_of(record: Record) -> Issued:
         expires_at=expires_at,
         uses_left=uses,
         attempts_left=attempts,
+        forwarding=Forwarding(record["forwarding"]),
     )
     return Issued(offer=offer, fingerprint=bytes.fromhex(record["fingerprint"]), key_id=record["key_id"])

@@ -53,6 +53,21 @@ _EMPTY = """features ccss udptl acl cel stasis pjproject codecs sorcery dnsmgr e
 musiconhold extconfig aeap geolocation"""
 
 
+def _ice_candidates() -> str:
+    """Audio is bound to loopback, and Asterisk would name the machine's outer address to browsers all the same.
+
+    That leads nowhere: a TURN server would forward to it, and know nobody who answers (rtp.conf.sample of Asterisk 22,
+    ice_host_candidates).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # RFC 5737; nothing is sent, the kernel only chooses its own address
+        except OSError:
+            return ""
+        own = probe.getsockname()[0]
+    return f"[ice_host_candidates]\n{own} => {HOST}\n" if own != HOST else ""
+
+
 def tree() -> Path:
     """Where scripts/get-asterisk.sh has unpacked Asterisk."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -114,7 +129,8 @@ class PrivateAsterisk:
             "manager.conf": f"[general]\nenabled=yes\nwebenabled=no\nbindaddr={HOST}\nport={self.deploy.link.port}\n"
             "timestampevents=yes\nallowmultiplelogin=yes\n#include manager.d/mailgate.conf\n",
             "http.conf": self._http(),
-            "rtp.conf": f"[general]\nrtpstart={self.rtp_ports[0]}\nrtpend={self.rtp_ports[1]}\nstrictrtp=yes\n",
+            "rtp.conf": f"[general]\nrtpstart={self.rtp_ports[0]}\nrtpend={self.rtp_ports[1]}\nstrictrtp=yes\n"
+            + _ice_candidates(),
             "indications.conf": _RING,
             "cdr.conf": "[general]\nenable=no\n",
             "pjsip.conf": "[global]\ntype=global\nuser_agent=gateway\nendpoint_identifier_order=username,ip\n"

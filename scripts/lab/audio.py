@@ -64,6 +64,7 @@ class Rtp(asyncio.DatagramProtocol):
         self.heard = bytearray()
         self.kept = 80_000  # octets of `heard`, beyond which the older half goes
         self.packets = 0
+        self.sources: set[str] = set()  # the addresses that audio came from
         self.first_at: float | None = None
         self.keys_heard = ""
         self._last_event = b""
@@ -92,6 +93,7 @@ class Rtp(asyncio.DatagramProtocol):
         elif payload_type == 0:
             self.first_at = self.first_at or time.monotonic()
             self.packets += 1
+            self.sources.add(addr[0])
             self.heard += data[12:]
             if len(self.heard) > self.kept:
                 del self.heard[: self.kept // 2]
@@ -113,6 +115,10 @@ class Rtp(asyncio.DatagramProtocol):
         """Each frequency's share in the last seconds heard; all 0 where too little was heard."""
         samples = [EXPANDED[octet] for octet in self.heard[-int(8000 * seconds) :]]
         return {f: round(share(samples, f), 2) if len(samples) > 800 else 0.0 for f in hertz}
+
+    def samples(self) -> list[int]:
+        """What was heard lately, ten seconds at the most."""
+        return [EXPANDED[octet] for octet in self.heard]
 
     def close(self) -> None:
         if self._task:

@@ -49,6 +49,7 @@ class Phone(asyncio.DatagramProtocol):
         self.user, self.password, self.registrar = user, password, registrar
         self.plan = plan if plan is not None else {}
         self.hertz, self.host, self.port = hertz, host, port
+        self.session: tuple[str, ...] = ()  # the first lines of its SDP: o=, s=, i=, u=, e=, p= (RFC 4566, 5)
         self.wire: list[tuple[float, str, str]] = []  # (monotonic time, "in" or "out", message)
         self.calls: list[Call] = []  # every call that ever came, the newest last
         self._cancelled: set[str] = set()  # Call-IDs of calls that were given up before they had an audio socket
@@ -228,8 +229,9 @@ class Phone(asyncio.DatagramProtocol):
             self._finish(call, f"rejected {code}")
 
     def _sdp(self, call: Call) -> str:
+        session = "\r\n".join(self.session or (f"o=- 1 1 IN IP4 {self.host}", "s=-"))
         return (
-            f"v=0\r\no=- 1 1 IN IP4 {self.host}\r\ns=-\r\nc=IN IP4 {self.host}\r\nt=0 0\r\n"
+            f"v=0\r\n{session}\r\nc=IN IP4 {self.host}\r\nt=0 0\r\n"
             f"m=audio {call.rtp.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
             "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
         )
@@ -260,6 +262,7 @@ class Phone(asyncio.DatagramProtocol):
         sequence: int,
         extra: tuple[str, ...] = (),
         body: str = "",
+        kind: str = "application/sdp",
     ) -> None:
         call_id, local, remote = dialogue
         lines = [
@@ -272,22 +275,38 @@ class Phone(asyncio.DatagramProtocol):
             f"CSeq: {sequence} {method}",
             f"Contact: <sip:{self.user}@{self.host}:{self.port}>",
             *extra,
-            *(["Content-Type: application/sdp"] if body else []),
+            *([f"Content-Type: {kind}"] if body else []),
             f"Content-Length: {len(body)}",
         ]
         self._put("\r\n".join(lines) + "\r\n\r\n" + body, peer)
 
-    def hang_up(self, call: Call) -> None:
+    def hang_up(self, call: Call, *extra: str) -> None:
         if call.state != "up":
             return
         call.sequence += 1
-        self._request("BYE", call.target, call.peer, (call.call_id, call.local, call.remote), call.sequence)
+        self._request("BYE", call.target, call.peer, (call.call_id, call.local, call.remote), call.sequence, extra)
         self._finish(call, "hung up")
 
     def update(self, call: Call, *extra: str) -> None:
         """Send a mid-call UPDATE, as telephones do that tell their identity late."""
         call.sequence += 1
         self._request("UPDATE", call.target, call.peer, (call.call_id, call.local, call.remote), call.sequence, extra)
+
+    def invite_again(self, call: Call, *extra: str) -> None:
+        """A re-INVITE with the same audio (RFC 3261, 14)."""
+        call.sequence += 1
+        dialogue = (call.call_id, call.local, call.remote)
+        future: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self._pending[(call.call_id, f"{call.sequence} INVITE")] = future
+        sequence = call.sequence
+        self._request("INVITE", call.target, call.peer, dialogue, sequence, extra, body=self._sdp(call))
+        future.add_done_callback(lambda _: self._request("ACK", call.target, call.peer, dialogue, sequence))
+
+    def send(self, call: Call, method: str, kind: str, body: str) -> None:
+        """Something else within the dialogue, such as INFO (RFC 6086)."""
+        call.sequence += 1
+        dialogue = (call.call_id, call.local, call.remote)
+        self._request(method, call.target, call.peer, dialogue, call.sequence, (), body, kind)
 
     def refer(self, call: Call, to: str) -> None:
         """Ask the other side to call someone else (RFC 3515)."""
@@ -316,6 +335,14 @@ class Phone(asyncio.DatagramProtocol):
         call.task = asyncio.get_running_loop().create_task(self._place(call))
         call.task.add_done_callback(lambda t: t.cancelled() or t.exception())
         return call
+
+    def cancel(self, call: Call) -> None:
+        """Give a call up that rings (RFC 3261, 9.1): the same branch as its INVITE."""
+        invite = next(m for _, way, m in self.wire if way == "out" and call.call_id in m and m.startswith("INVITE"))
+        via = headers_of(invite)["via"][0]
+        lines = [f"CANCEL {call.target} SIP/2.0", f"Via: {via}", "Max-Forwards: 70", f"From: {call.local}"]
+        lines += [f"To: {call.remote}", f"Call-ID: {call.call_id}", "CSeq: 1 CANCEL", "Content-Length: 0"]
+        self._put("\r\n".join(lines) + "\r\n\r\n", call.peer)
 
     async def _place(self, call: Call) -> None:
         call.rtp = await Rtp.open(call.rtp.hertz, self.host)

@@ -67,7 +67,8 @@ class Network(Phone):
 
 class World:
     """Everything that runs. `configuration` sets keys of mailgate.toml: section → key → value; `dialplan` is what the
-    administrator's own telephones have, beside ours."""
+    administrator's own telephones have, beside ours. `tables` goes to its end; where it has `[[trunk]]` tables,
+    `{network}` in it is the port of the telephone network."""
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class World:
             "call": {"dial_in": True},
             **(configuration or {}),
         }
+        self.tables = ""
         self.postfix = Postfix(folder / "p", mailboxes=mailboxes)
         self.gateway = Gateway(folder / "g", ami_port=free_port(), next_hop_port=free_port())
         self.sip_port = free_port(socket.SOCK_DGRAM)
@@ -127,6 +129,8 @@ class World:
         await off_loop(self.gateway.init)
         for section, values in self.configuration.items():
             self.gateway.configure(section, **values)
+        with self.gateway.config_path.open("a", encoding="utf-8") as file:
+            file.write(self.tables.replace("{network}", str(self.network.port)))
         told("mailgate init")
         # One after the other would be safe too; side by side it takes half the time.
         results = await asyncio.gather(
@@ -159,8 +163,8 @@ class World:
     def _start_asterisk(self) -> None:
         written = self.folder / "deployed"
         users = [word for name, phone in self.phones.items() for word in ("--user", f"{name}:{phone.password}")]
-        provider = f"{HOST}:{self.network.port}"
-        self.gateway.run("deploy", "asterisk", "--provider", provider, *users, "--output", str(written))
+        provider = () if "[[trunk]]" in self.tables else ("--provider", f"{HOST}:{self.network.port}")
+        self.gateway.run("deploy", "asterisk", *provider, *users, "--output", str(written))
         deployed = {str(p.relative_to(written)): p.read_text() for p in written.rglob("*") if p.is_file()}
         first = 20_000 + secrets.randbelow(400) * 100
         # Only the ports are looked at here: every file that could be rendered is replaced by what the command wrote.

@@ -7,6 +7,9 @@ import { UA, WebSocketInterface } from "jssip";
 
 const by = (id) => document.getElementById(id);
 const QUIET_MS = 50; // between two looks at the level
+const HEARD_AT = 0.35; // of the meter: somebody speaks
+const QUIET_AFTER_MS = 5000; // by then most have said something
+const BEEP_S = 0.6;
 const GATHER_MS = 1000; // for addresses of this device; those that are there by then must do
 const TESTING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
@@ -24,18 +27,30 @@ const show = (...names) => {
   }
 };
 
-// --- the microphone
+// --- the microphone, and what is said of it before the call
+const judged = () => {
+  const began = performance.now();
+  let said = "";
+  return (level) => {
+    if (said === "heard" || panel.dataset.busy) return;
+    const now = level > HEARD_AT ? "heard" : performance.now() - began > QUIET_AFTER_MS ? "quiet" : "";
+    if (now && now !== said) say(said = now);
+  };
+};
 const listen = () => {
   stopListening();
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   context.createMediaStreamSource(microphone).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
+  const judge = judged();
   const clock = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
     const power = samples.reduce((sum, s) => sum + s * s, 0) / samples.length;
     // 60 dB of range: a whisper shows, a shout does not stick at the end
-    by("talk-level").value = Math.max(0, Math.min(1, 1 + Math.log10(Math.max(power, 1e-6)) / 6));
+    const level = Math.max(0, Math.min(1, 1 + Math.log10(Math.max(power, 1e-6)) / 6));
+    by("talk-level").value = level;
+    judge(level);
   }, QUIET_MS);
   meter = () => { clearInterval(clock); context.close(); };
 };
@@ -56,13 +71,44 @@ const release = () => {
   microphone = null;
 };
 const listDevices = async () => {
-  const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === "audioinput");
-  const now = microphone.getAudioTracks()[0].getSettings().deviceId;
-  by("talk-device").replaceChildren(...devices.map((d, n) => {
-    const option = new Option(d.label || `${n + 1}`, d.deviceId);
-    option.selected = d.deviceId === now;
-    return option;
-  }));
+  if (!microphone) return;
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  const fill = (select, kind, now) => {
+    const found = devices.filter((d) => d.kind === kind);
+    select.replaceChildren(...found.map((d, n) => {
+      const option = new Option(d.label || `${n + 1}`, d.deviceId);
+      option.selected = d.deviceId === now;
+      return option;
+    }));
+    return found.length;
+  };
+  fill(by("talk-device"), "audioinput", microphone.getAudioTracks()[0].getSettings().deviceId);
+  // not every browser lets a page choose; where there is one only, there is nothing to choose
+  const far = by("talk-far");
+  by("talk-speakers").hidden = !far.setSinkId || fill(by("talk-speaker"), "audiooutput", far.sinkId || "default") < 2;
+};
+const onSpeaker = async () => {
+  try {
+    await by("talk-far").setSinkId(by("talk-speaker").value);
+  } catch {
+    await listDevices(); // that one cannot be had: the old one stays
+  }
+};
+const beep = async () => {
+  const context = new AudioContext();
+  const out = context.createMediaStreamDestination(); // through the element, so that it comes where the call will
+  const [tone, volume] = [context.createOscillator(), context.createGain()];
+  tone.frequency.value = 660;
+  volume.gain.value = 0.2;
+  tone.connect(volume).connect(out);
+  by("talk-far").srcObject = out.stream;
+  await by("talk-far").play();
+  tone.start();
+  tone.stop(context.currentTime + BEEP_S);
+  tone.onended = () => {
+    context.close();
+    if (by("talk-far").srcObject === out.stream) by("talk-far").srcObject = null; // the call's own sound stays
+  };
 };
 
 // --- the call
@@ -156,6 +202,7 @@ const over = (text) => {
 // --- what is pressed
 const press = {
   "talk-start": start,
+  "talk-beep": beep,
   "talk-close": () => { release(); show(); say(""); closed(); },
   "talk-hang-up": () => { leave(); over(panel.dataset.over); },
   "talk-mute": () => {
@@ -190,6 +237,8 @@ export const open = async (section, whenClosed) => {
     panel = section;
     panel.addEventListener("click", onClick);
     by("talk-device").addEventListener("change", onDevice);
+    by("talk-speaker").addEventListener("change", onSpeaker);
+    navigator.mediaDevices.addEventListener("devicechange", listDevices);
     addEventListener("pagehide", () => { leave(); release(); });
   }
   show();

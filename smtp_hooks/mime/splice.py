@@ -3,8 +3,9 @@
 Message, `Site` and `Addition` → `Spliced`. Everything is an edit on offsets of the original, so that what no edit names
 stays as it is, octet for octet. Reads nothing but its arguments.
 
-Known limits: attachments are not changed. Fields other than the Subject are not changed. Both are named in
-`Spliced.remaining` where they show a number, as far as they are text; pictures and documents are not looked into.
+Known limits: attachments are not changed, but for vCards where that is wished for (`cards`), nor are fields other than
+the Subject. Both are named in `Spliced.remaining` where they show a number, as far as they are text; pictures and
+documents are not looked into.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Container, Sequence
 
 from smtp_hooks.charsets import codec_for
 from smtp_hooks.mime import transfer
+from smtp_hooks.mime.cards import is_card, without_numbers
 from smtp_hooks.mime.model import Addition, Body, Edit, Insertion, Part, Site, Spliced, Unfit, Unsuitable, apply, pieces
 from smtp_hooks.mime.related import add_icon
 from smtp_hooks.mime.structure import read_structure
@@ -52,8 +54,14 @@ def _splice(message: bytes, site: Site, addition: Addition, redactor: Redactor |
         changes = _redactions(body, redactor)
         if changes:
             edits += rewrite(message, body, changes, eight_bit=eight_bit)
+    clean: set[str] = set()
+    if redactor is not None and redactor.cards:
+        for part in filter(is_card, site.leaves):
+            taken_out, is_clean = without_numbers(message, part, redactor, eight_bit=eight_bit)
+            edits += taken_out
+            clean |= {part.path} if is_clean else set()
     edits.sort(key=lambda e: (e.start, bool(e.old)))  # what is put in before a field comes before its change
-    remaining = () if redactor is None else _remaining(message, site, redactor)
+    remaining = () if redactor is None else _remaining(message, site, redactor, clean)
     return Spliced(pieces=pieces(message, edits), remaining=remaining, edits=tuple(edits))
 
 
@@ -160,9 +168,10 @@ def _subject(message: bytes, site: Site, redactor: Redactor) -> list[Edit]:
     return [Edit(field.start, verbatim, verbatim[: len(verbatim) - len(value)] + new)]
 
 
-def _remaining(message: bytes, site: Site, redactor: Redactor) -> tuple[str, ...]:
-    """What is not changed and shows a number all the same: fields, attached text, forwarded messages."""
-    changed = {b.part.path for b in site.further}
+def _remaining(message: bytes, site: Site, redactor: Redactor, clean: set[str]) -> tuple[str, ...]:
+    """What is not changed and shows a number all the same: fields, attached text, forwarded messages. `clean`: parts
+    that show none any more."""
+    changed = clean | {b.part.path for b in site.further}
     changed |= {i.body.part.path for i in (site.plain, site.html) if i is not None}
     fields = [f for f in _fields_showing(message[: site.root.body], redactor) if f != "field Subject"]
     return (*fields, *_parts_showing(message, site.leaves, changed, redactor))

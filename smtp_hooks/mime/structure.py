@@ -43,6 +43,8 @@ _SEALED = {
     "message/disposition-notification": Reason.REPORT,
 }
 """Types of which one anywhere (outside a forwarded message) leaves the whole message alone."""
+_SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
+_FILE_NAME = re.compile(r';\s*filename\s*=\s*"?([^";]{1,200})')
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def read_structure(message: bytes, *, whatever: bool = False) -> Structure:
     for what must not be changed."""
     leaves: list[Part] = []
     root, fields = _read_part(message, 0, len(message), "", None, 0, leaves, whatever)
+    if not whatever:
+        _refuse_signatures(leaves)
     subject = next((f for f in fields if f.name == "subject"), None)
     return Structure(root, tuple(leaves), subject, any(f.name == "mime-version" for f in fields))
 
@@ -101,7 +105,8 @@ def _read_part(
         unopened=header_end >= end and body == end,
     )
     sealed = _SEALED.get(media_type)
-    if sealed is not None and not forwarded:
+    beside_a_file = media_type in _SIGNATURES and parent is not None and parent.media_type == "multipart/mixed"
+    if sealed is not None and not forwarded and not beside_a_file:
         if sealed is Reason.ENCRYPTED and "signed" in parameters.get("smime-type", "").lower():
             sealed = Reason.SIGNED
         raise Unfit(sealed, path)
@@ -112,6 +117,24 @@ def _read_part(
         if media_type == "message/rfc822":  # looked through, so that nothing malformed is taken for sound
             _read_part(message, body, end, f"{path}.1", part, depth + 1, [], forwarded=True)
     return part, fields
+
+
+def _refuse_signatures(leaves: list[Part]) -> None:
+    """A signature in a multipart/mixed is that of the message, unless it is named after another file that is attached:
+    `Page1.p7s` beside `Page1.htm`, `parser.tar.gz.asc` beside `parser.tar.gz`."""
+    names = {leaf.path: file_name(leaf) for leaf in leaves}
+    for leaf in leaves:
+        if leaf.media_type in _SIGNATURES:
+            stem = names[leaf.path].rpartition(".")[0]
+            others = [name for path, name in names.items() if path != leaf.path and name]
+            if not stem or not any(stem in (name, name.rpartition(".")[0]) for name in others):
+                raise Unfit(Reason.SIGNED, leaf.path)
+
+
+def file_name(part: Part) -> str:
+    """The name of a part that is a file, in lower case; empty where it has none that can be read simply."""
+    found = _FILE_NAME.search(part.disposition)
+    return (found[1] if found else part.parameters.get("name", "")).strip().lower()
 
 
 def _header_span(message: bytes, start: int, end: int, path: str) -> tuple[int, int]:

@@ -18,6 +18,8 @@ _LINE = 76  # longest line of quoted-printable and base64, without CRLF (RFC 204
 _TRAILING = re.compile(rb"[ \t]+(?=\r\n|\Z)")
 # Everything but printable ASCII, blank and tab; "=" itself. Blanks at the end of a line are dealt with there.
 _UNSAFE = re.compile(rb"[^\t\x20-\x3c\x3e-\x7e]")
+_BLANK_WITHIN = re.compile(rb"[^\s][ \t]++[^\s]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # One octet of content, or what stands for none: a soft break, blanks at the end of a line.
 _TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|(=[ \t]*+(?:\r\n|\Z)|[ \t]++(?=\r\n|\Z))|.", re.DOTALL)
 
@@ -32,11 +34,26 @@ def decode(raw: bytes, encoding: str) -> bytes | None:
     if encoding == "quoted-printable":
         return _decode_qp(raw)
     if encoding == "base64":
+        if (b" " in raw or b"\t" in raw) and _BLANK_WITHIN.search(raw):
+            return None  # words, not digits
         try:
             return binascii.a2b_base64(raw.translate(None, b"\r\n \t"), strict_mode=True)
         except binascii.Error:
-            return None
+            return _decode_cut_base64(raw)
     return None
+
+
+def _decode_cut_base64(raw: bytes) -> bytes | None:
+    """Base64 without its padding, or with one digit too many at the end: all readers take it for the same content. Only
+    where that is plain text in UTF-8; anything else may as well be words that somebody forgot to encode."""
+    digits = raw.translate(None, b"\r\n")
+    whole = digits[: len(digits) - (len(digits) % 4 == 1)]
+    try:
+        content = binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True)
+        content.decode("utf-8")
+    except ValueError:  # binascii.Error is one
+        return None
+    return content if b"=" not in whole and _CONTROL.search(content) is None else None
 
 
 def _decode_qp(raw: bytes) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import wave
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from mailgate.calls.model import Channel, Kind
 from mailgate.cli import group
+from mailgate.cli.recording import NoRecording
 from mailgate.errors import ConfigError, MailgateError
 from mailgate.keyfiles import load_ring
 from mailgate.offers.offer import Offer, Terms
@@ -87,6 +89,39 @@ def test_every_key_of_the_written_file_is_explained_and_right_at_its_default(adm
     text = path.read_text()
     path.write_text(re.sub(r"(?m)^# ([a-z_]+ = .+)$", r"\1", text))
     assert "good" in admin.types("check")
+
+
+def test_the_trunk_of_the_written_file_becomes_one_of_asterisks(admin: Admin) -> None:
+    """Its example, uncommented, with a password of its own; and no second way to name a provider."""
+    path = admin.folder / "mailgate.toml"
+    text = re.sub(r"(?m)^#   (\[\[trunk\]\]|[a-z_]+ = .+)$", r"\1", path.read_text())
+    path.write_text(text)
+    secret = admin.folder / "keys" / "provider.secret"
+    secret.write_text("its!pass#word\n")
+    secret.chmod(0o600)
+    assert "good" in admin.types("check")
+    printed = admin.types("deploy", "asterisk")
+    assert "[provider](mailgate-hidden)" in printed
+    assert "password=its!pass#word" in printed
+    assert "client_uri=sip:4711@sip.example.net" in printed
+    with pytest.raises(click.ClickException, match="--provider"):
+        admin.types("deploy", "asterisk", "--provider", "sip.example.org")
+
+
+def test_a_recorded_name_is_kept_and_taken_back(admin: Admin, tmp_path: Path) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada Lovelace", "--number", "01 99 00 12 34")
+    sound = tmp_path / "ada.wav"
+    with wave.open(str(sound), "wb") as sink:
+        sink.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sink.writeframes(bytes(32_000))
+    assert "1.0 seconds" in admin.types("account", "recording", "ada@example.org", str(sound))
+    assert len(list((admin.folder / "sounds" / "names").glob("*.wav"))) == 1
+    assert "spoken again" in admin.types("account", "recording", "ada@example.org", "--remove")
+    with pytest.raises(NoRecording, match="no recording"):
+        admin.types("account", "recording", "ada@example.org", "--remove")
+    sound.write_bytes(b"ID3")
+    with pytest.raises(NoRecording, match="WAV"):
+        admin.types("account", "recording", "ada@example.org", str(sound))
 
 
 def test_init_overwrites_nothing_and_leaves_nothing_half_done(admin: Admin, tmp_path: Path) -> None:
@@ -221,3 +256,12 @@ def test_every_command_helps_with_an_example(words: tuple[str, ...]) -> None:
     done = CliRunner().invoke(group, [*words, "--help"])
     assert done.exit_code == 0
     assert re.search(r"Examples?:\s+mailgate", done.output)
+
+
+def test_an_account_finds_the_language_and_clears_cards(admin: Admin) -> None:
+    admin.types("account", "add", "ada@example.org", "--name", "Ada", "--sip", "ada", "--language", "auto", "--cards")
+    assert "auto (en)" in admin.types("account", "list")
+    admin.types("account", "change", "ada@example.org", "--language", "ja", "--no-cards")
+    assert "auto" not in admin.types("account", "list")
+    admin.types("account", "change", "ada@example.org", "--language", "auto")
+    assert "auto (ja)" in admin.types("account", "list")

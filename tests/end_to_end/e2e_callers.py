@@ -1,4 +1,4 @@
-"""Ordinary calls to Ben's telephone, extension 202, which fail; what the caller hears, found in the sound itself."""
+"""Ordinary calls to Ben at extension 202, which fail; and what the caller hears, found in the sound itself."""
 
 from __future__ import annotations
 

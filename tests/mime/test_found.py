@@ -98,6 +98,12 @@ def test_a_number_in_a_tag_in_a_number() -> None:
     assert "".join([*out, page[at:]]) == '<p>[hidden]<a  title="[hidden]"></a></p>'
 
 
+def test_a_link_at_the_start_of_a_line_leaves_the_line_end() -> None:
+    page = '<a\r\nhref="tel:+33199001234">call</a>'
+    ((start, end, new),) = REDACTOR.html_changes(page)
+    assert page[:start] + new + page[end:] == "<a\r\n>call</a>"
+
+
 def test_an_attribution_is_a_line_of_its_own() -> None:
     text = f"Hi\r\n{'x' * 1200} 10:00 <a@b> wrote:\r\n> old\r\n"
     at = place_text(text, Placement.BEFORE_QUOTE)

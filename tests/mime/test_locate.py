@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
 import tracemalloc
 
 import html5lib
 import pytest
 
-from smtp_hooks.mime import Addition, Placement, Reason, Site, Spliced, Unsuitable, locate, splice
+from smtp_hooks.mime import Addition, Placement, Reason, Site, Spliced, Unsuitable, locate, remove, splice
 from smtp_hooks.mime.place_html import place as place_html
 from smtp_hooks.mime.place_text import place as place_text
 
@@ -354,3 +355,45 @@ def test_hostile_messages_cost_little(message: bytes, addition: Addition) -> Non
     tracemalloc.stop()
     assert spent < 2.0  # with tracing on, which makes it several times slower
     assert peak < 64 * 1024 * 1024
+
+
+SIGNED_FILE = (
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n"
+    b'--b\r\nContent-Type: application/pdf; name="plan.pdf"\r\n\r\nx\r\n'
+    b"--b\r\nContent-Type: %b\r\nContent-Disposition: attachment; filename=%b\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize("kind", [b"application/pgp-signature", b"application/pkcs7-signature"])
+@pytest.mark.parametrize(
+    ("name", "suits"),
+    [
+        (b"plan.pdf.asc", True),
+        (b'"Plan.p7s"', True),
+        (b"smime.p7s", False),
+        (b"signature.asc", False),
+        (b".asc", False),
+    ],
+)
+def test_a_signature_of_an_attached_file_is_not_that_of_the_message(kind: bytes, name: bytes, suits: bool) -> None:
+    found = locate(SIGNED_FILE % (kind, name))
+    assert isinstance(found, Site) if suits else found == Unsuitable(Reason.SIGNED, "3")
+
+
+@pytest.mark.parametrize("digits", [b"SGVsbG8gV29ybGQhA", b"SGVsbG8", b"SGVsbG8gV29ybGQ"])
+def test_base64_without_padding_or_with_a_digit_too_many(digits: bytes, addition: Addition) -> None:
+    message = b"From: a@example.org\r\nContent-Transfer-Encoding: base64\r\n\r\n" + digits + b"\r\n"
+    site = locate(message)
+    assert isinstance(site, Site)
+    out = splice(message, site, addition, redactor=None, eight_bit=False)
+    assert not isinstance(out, Unsuitable) and remove(out) == message
+    content = base64.b64decode(out.message.split(b"\r\n\r\n", 1)[1], validate=False)
+    assert content.startswith(b"Hello") and addition.text.split("\n")[0].encode() in content
+
+
+@pytest.mark.parametrize(
+    "words", [b"helloworld", b"these are words", b"four more word", b"SGVsbG8gV29ybGQhA more", b"//////w", b"AAAAAA"]
+)
+def test_words_that_nobody_encoded_are_not_decoded(words: bytes) -> None:
+    found = locate(b"From: a@example.org\r\nContent-Transfer-Encoding: base64\r\n\r\n" + words + b"\r\n")
+    assert found == Unsuitable(Reason.BAD_TRANSFER_ENCODING)

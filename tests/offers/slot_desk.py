@@ -120,7 +120,9 @@ class Desk:
             account_id=account_id,
             display_name="Ada Lovelace",
             addresses=(f"{account_id}@example.org",),
-            destinations=(Destination(name="default", display_name="Ada Lovelace", channels=(ADA,)),),
+            destinations=(
+                Destination(name="default", display_name="Ada Lovelace", channels=(ADA,), verified=frozenset({ADA})),
+            ),
             **changes,  # type: ignore[arg-type]
         )
         self.store.transact_now(lambda rows: accounts.insert(rows, SEALER, made))

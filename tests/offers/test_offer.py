@@ -32,6 +32,7 @@ from mailgate.offers.events import (
     Moved,
     Passed,
     PlaceCall,
+    Proven,
     Revoked,
     Suppress,
     name_of,
@@ -90,6 +91,7 @@ EVENTS: dict[Name, tuple[Event, float]] = {
     Name.DUE: (Due(attempt_id="2"), BEFORE),
     Name.PASSED: (Passed(missed=Missed.DO_NOT_DISTURB), BEFORE),
     Name.NOT_ME: (NotMe(), BEFORE),
+    Name.PROVEN: (Proven(browser="b1"), BEFORE),
     Name.REVOKED: (Revoked(), BEFORE),
     Name.EXPIRED: (Expired(), AFTER),
 }
@@ -133,7 +135,7 @@ def expected(state: State, name: Name) -> State | None:
         return State.BOOKED if state in WAITING and state is not State.BOOKED else None  # what is booked is moved
     if name in SLOT_EVENTS:
         return SLOT_EVENTS[name] if state is State.BOOKED else None
-    if name in (Name.REPLIED, Name.REDIRECTED):
+    if name in (Name.REPLIED, Name.REDIRECTED, Name.PROVEN):
         return state if state in WAITING else None
     if name in ENDS:
         return state if state in IN_CALL else ENDS[name]

@@ -112,7 +112,9 @@ def test_a_conversation_ends_the_slot_and_nobody_need_be_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [o for o in Outcome if o not in (Outcome.COMPLETED, Outcome.REVOKED)], ids=lambda o: o.value
+    "outcome",
+    [o for o in Outcome if o not in (Outcome.COMPLETED, Outcome.REVOKED, Outcome.LINES_BUSY)],
+    ids=lambda o: o.value,
 )
 def test_a_slot_that_reaches_nobody_is_missed_told_once_and_may_be_booked_again(outcome: Outcome) -> None:
     offer, effects = step(rung(), Ended(attempt_id="x", outcome=outcome), NOON + 60)
@@ -125,6 +127,17 @@ def test_a_slot_that_reaches_nobody_is_missed_told_once_and_may_be_booked_again(
     again, effects = step(offer, Booked(slot=replace(SLOT, start=LATER)), NOON + 70)
     assert (again.state, told(effects)) == (State.BOOKED, [News.SLOT_BOOKED])
     assert again.slot == replace(SLOT, start=LATER, sequence=again.version)
+
+
+def test_where_all_lines_were_busy_nothing_was_sent_and_the_slot_is_kept() -> None:
+    busy = Ended(attempt_id="x", outcome=Outcome.LINES_BUSY)
+    offer, effects = step(rung(), busy, NOON + 2)
+    assert (offer.state, offer.slot, effects) == (State.BOOKED, replace(SLOT, sequence=1), ())
+    assert offer.attempts_left == OFFER.attempts_left
+    again, _ = step(offer, Due(attempt_id="y"), NOON + 10)
+    assert again.state is State.PLACING
+    late, effects = step(rung(), busy, NOON + LATE_S + 1)
+    assert (late.state, told(effects)) == (State.MISSED, [News.SLOT_MISSED])
 
 
 @pytest.mark.parametrize("missed", list(Missed), ids=lambda m: m.value)

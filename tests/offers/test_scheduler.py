@@ -14,10 +14,11 @@ import pytest
 from slot_desk import ADA, BEN, DAY, HOUR, MONDAY, RULES, SEALER, Desk, asked, book_many
 
 from mailgate.calls.model import Answered, Bridged, Channel, Ended, Kind, Outcome, Ringing
+from mailgate.calls.trunks import LinesBusy
 from mailgate.errors import CallFailed, OutcomeUnknown
 from mailgate.offers.events import Due
 from mailgate.offers.notice import Kind as Told
-from mailgate.offers.scheduler import AHEAD_S
+from mailgate.offers.scheduler import AGAIN_S, AHEAD_S
 from mailgate.offers.slots import LATE_S, Missed
 from mailgate.offers.table import State
 from mailgate.store import accounts
@@ -171,6 +172,25 @@ async def test_what_asterisk_refuses_is_missed_and_told(desk: Desk) -> None:
     await desk.round(MONDAY)
     assert missed(desk, token) is Missed.NOT_REACHED
     assert desk.notices()[-1].values["outcome"] == "not-placed"
+
+
+async def test_where_others_have_all_lines_it_is_tried_again_until_it_is_too_late(desk: Desk) -> None:
+    def busy() -> None:
+        raise LinesBusy("every line is in use")
+
+    token = await desk.booked()
+    desk.calls.answer = busy
+    await desk.round(MONDAY)
+    await desk.round(MONDAY + 1)
+    assert len(desk.calls.orders) == 1, "not four times a second"
+    await desk.round(MONDAY + AGAIN_S)
+    assert len(desk.calls.orders) == 2
+    assert (desk.offer(token).state, desk.offer(token).attempts_left) == (State.BOOKED, 3)
+    desk.calls.answer = lambda: None
+    await desk.round(MONDAY + 2 * AGAIN_S)
+    assert desk.offer(token).state is State.PLACING
+    assert len({order.attempt_id for order in desk.calls.orders}) == 3
+    assert [n.kind for n in desk.notices()] == [Told.SLOT_BOOKED]
 
 
 async def test_do_not_disturb_is_honoured_at_the_time(desk: Desk) -> None:

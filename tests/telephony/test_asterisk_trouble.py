@@ -125,22 +125,3 @@ async def test_a_trunk_that_dies_while_leg_1_is_asked(another: Callable[..., Pri
         assert (await calls.ended(made.attempt_id)).outcome is Outcome.DESTINATION_UNREACHABLE
         await asyncio.wait_for((await provider.call(OFFEREE)).over.wait(), 3)
     await provider.close()
-
-
-async def test_a_trunk_that_never_answers_is_given_up_after_half_a_minute(
-    another: Callable[..., PrivateAsterisk], order: Make
-) -> None:
-    """Nobody asks it whether it lives, so that nobody knows: the next one is tried when SIP itself gives up."""
-    provider = await Phone(user="two").open()
-    provider.plan = {OFFEREE: Answer(hang_up=0.2)}
-    silent = Trunk(name="one", host=f"{HOST}:{free_port(socket.SOCK_DGRAM)}", keep_alive_s=0)
-    living = Trunk(name="two", host=f"{HOST}:{provider.port}", keep_alive_s=0)
-    asterisk = another(trunks=(silent, living), lines=(Line(name="one"), Line(name="two")))
-    async with linked(asterisk.deploy.link) as calls:
-        made = order(ring1_s=45)
-        await calls.edge.originate(made)
-        await asyncio.sleep(36)
-        print(calls.events, asterisk.messages[-3000:], asterisk.cli("database show mailgate"))
-        ended = await calls.ended(made.attempt_id, timeout_s=1)
-        assert ended.outcome is Outcome.OFFEREE_HUNG_UP
-    await provider.close()

@@ -11,12 +11,14 @@ import httpx
 import lab.browser
 import pytest
 from playwright.async_api import Browser
-from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring
+from web_gateway import GATEWAY, Clock, Gateway, MakeGateway, Recorder, dial, ring, slot_rules
 
 from mailgate.calls.model import CallOrder
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import Offer
 from mailgate.offers.own import Own
+from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, Rules
 from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import database
@@ -68,10 +70,14 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
         }
         web = WebSettings(**(usual | settings))  # type: ignore[arg-type]
         own = Own(store=store, sealer=sealer, offers=offers, now=clock)
+        programs = Programs(store=store, sealer=sealer, ring=ring(b"t"), offers=offers, now=clock)
+        keys = ApiKeys(store=store, sealer=sealer, now=clock)
         bookings = Bookings(
             offers, store=store, sealer=sealer, rules=slots or slot_rules(), own_number=GATEWAY, now=clock
         )
-        app = create_app(web, offers, dial, own=own, bookings=bookings if later else None, now=clock)
+        app = create_app(
+            web, offers, dial, own=own, programs=(programs, keys), bookings=bookings if later else None, now=clock
+        )
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
@@ -82,6 +88,7 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
                 sealer=sealer,
                 offers=offers,
                 own=own,
+                keys=keys,
                 calls=calls,
                 clock=clock,
                 app=app,
@@ -102,11 +109,6 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
 @pytest.fixture
 async def gateway(make_gateway: MakeGateway) -> Gateway:
     return await make_gateway()
-
-
-def slot_rules() -> SlotRules:
-    """Every day and hour in Paris, a week ahead."""
-    return SlotRules(hours="Mon-Sun 0-24", zone="Europe/Paris", horizon_s=7 * 86400.0)
 
 
 @pytest.fixture

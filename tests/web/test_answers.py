@@ -10,7 +10,7 @@ from web_gateway import Gateway, MakeGateway, nonce_of
 from mailgate.calls.model import Outcome
 from mailgate.languages import LANGUAGES
 from mailgate.offers.answer import MOST_REPLIES, Reason
-from mailgate.offers.answers import CODE_S, CODE_TRIES, CODES_APART_S, MOST_CODES
+from mailgate.offers.codes import CODE_S, CODE_TRIES, CODES_APART_S, MOST_CODES
 from mailgate.offers.notice import Kind
 from mailgate.offers.service import Rules
 from mailgate.offers.table import State

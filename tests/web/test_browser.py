@@ -11,14 +11,10 @@ from playwright.async_api import Browser, Page, Route, expect
 from web_gateway import Gateway, MakeGateway, course, dial
 
 from mailgate.calls.model import Answered, Bridged, Ended, Outcome, Ringing
-from mailgate.languages import LANGUAGES
-from mailgate.offers.service import Rules
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 
 PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
-NARROWEST = {"width": 320, "height": 640}  # WCAG 2.2, 1.4.10
 
 
 @asynccontextmanager
@@ -196,78 +192,6 @@ async def test_the_example_follows_the_country(gateway: Gateway, chromium: Brows
     async with page_of(chromium, gateway, await gateway.open()) as page:
         await page.get_by_label("Country").select_option("DE")
         await expect(page.locator("#example")).to_have_text("01512 3456789")
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(axe)
-    found = await page.evaluate(
-        "async () => (await axe.run()).violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' | ')}`)"
-    )
-    return [str(each) for each in found]
-
-
-async def laid_out(page: Page) -> None:
-    """Nothing sticks out at the side, and everything to press is large enough for a thumb."""
-    overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-    sizes = await page.evaluate(
-        "[...document.querySelectorAll('button, select, input:not([type=hidden]), textarea, summary, main a')]"
-        ".filter(e => e.checkVisibility()).map(e => [e.tagName, e.getBoundingClientRect().height])"
-    )
-    assert [each for each in sizes if each[1] < 44] == []
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_everybody_can_use_every_page(
-    make_gateway: MakeGateway, chromium: Browser, axe: str, language: str
-) -> None:
-    gateway = await make_gateway(allow_sip=True, rules=Rules(uses=1, attempts=2))
-    name = "Prof. Dr. Augusta Ada Lovelace-Donaudampfschifffahrt"
-
-    async def everywhere(token: str, what: str) -> None:
-        async with page_of(chromium, gateway, token, reduced_motion="reduce", locale=language) as page:
-            for viewport, colours in ((NARROWEST, "light"), (DESK, "dark")):
-                await page.set_viewport_size(viewport)
-                await page.emulate_media(color_scheme=colours)
-                assert await violations(page, axe) == [], (what, colours)
-                await laid_out(page)
-
-    token = await gateway.open(offeror_name=name, destination_name=name)
-    await everywhere(token, "offer")
-    async with page_of(chromium, gateway, token, locale=language) as page:
-        for field, button in (("#number", "#call button"), ("#sip", "#call-sip button")):
-            if field == "#sip":
-                await page.locator("main summary").first.click()
-            await page.locator(field).fill("?")
-            await page.locator(button).click()
-            await expect(page.locator(".error")).to_be_visible()
-            assert await violations(page, axe) == []
-        for form in ("#reply", "#decline"):
-            await page.locator(f"details:has({form}) summary").click()
-            await page.locator(f"{form} button").click()
-            await expect(page.locator(".error")).to_be_visible()
-            assert await violations(page, axe) == []
-            await laid_out(page)
-        await page.locator("input[name=nonce]").first.evaluate("e => { e.value = '' }")
-        await page.locator("#call button").click()
-        await expect(page.locator(".notice")).to_be_visible()
-        assert await violations(page, axe) == []
-    for step in ("/never", "/never?sent=1"):
-        await everywhere(f"{token}{step}", step)
-    await gateway.answer(token, "reply", text="Tomorrow?")
-    await gateway.answer(token, "decline", reason="not-now")
-    await everywhere(token, "declined")
-    attempt_id = await gateway.accepted(token)
-    await everywhere(token, "placing")
-    for event in course(attempt_id, gateway.clock())[:-1]:
-        await gateway.offers.on_call_event(event)
-    await everywhere(token, "connected")
-    await gateway.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=Outcome.DESTINATION_NO_KEY))
-    await everywhere(token, "over, once more")
-    await gateway.ends(token, Outcome.COMPLETED, bridged_s=7200)
-    await everywhere(token, "over")
-    await everywhere("x", "not found")
 
 
 async def test_declining_by_keyboard_and_thinking_again(gateway: Gateway, chromium: Browser) -> None:

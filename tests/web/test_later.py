@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import icalendar
 import pytest
-from conftest import slot_rules
-from web_gateway import ADA, BEN, Gateway, MakeGateway, nonce_of
+from web_gateway import ADA, BEN, Gateway, MakeGateway, nonce_of, slot_rules
 
 from mailgate.calls.model import Answered, Channel, Ended, Kind, Outcome
 from mailgate.offers.events import Due, Passed
@@ -426,3 +425,16 @@ async def test_the_offeror_sets_hours(gateway: Gateway) -> None:
     assert gateway.offers.look(token).destination_first
     assert (await gateway.client.post("/my/hours", data={"key": key, "hours": "", "zone": ""})).status_code == 303
     assert 'value="Mon-Sun 0-24"' in (await my_page(gateway))[0]
+
+
+async def test_a_number_that_the_offeror_gave_is_known_by_four_of_its_digits(gateway: Gateway) -> None:
+    token = await gateway.open(offeree=Channel(Kind.TEL, BEN))
+    page = await times_page(gateway, token)
+    assert 'name="digits"' in page and BEN not in page and "5678" not in page
+    for digits, words in (("", "four digits"), ("0000", "not the digits")):
+        answer = await book(gateway, token, number="", digits=digits)
+        assert answer.status_code == 422 and "digits-error" in answer.text, words
+    assert (await book(gateway, token, number="", digits=BEN[-6:-2])).status_code == 303
+    gateway.clock.at = TEN
+    await due(gateway, token)
+    assert gateway.calls.orders[-1].leg1 == Channel(Kind.TEL, BEN)

@@ -15,7 +15,8 @@ import pytest
 from lab.browser import chromium as chromium_with
 from lab.browser import with_voice
 from playwright.async_api import Browser, expect
-from test_browser import DESK, NARROWEST, laid_out, page_of, violations
+from test_browser import page_of
+from test_states import DESK, NARROWEST, layout, violations
 from web_gateway import ADA, Gateway, MakeGateway, nonce_of
 
 from mailgate.calls.model import Answered, Ended, Kind, Outcome
@@ -115,7 +116,7 @@ async def test_a_microphone_that_is_not_allowed(gateway: Gateway, chromium: Brow
         await page.get_by_role("button", name="Talk from this page").click()
         await expect(page.locator("#talk-say")).to_have_text(re.compile("not allowed|No microphone"))
         assert await violations(page, axe) == []
-        await laid_out(page)
+        assert await layout(page) == []
         await page.get_by_role("button", name="Not now").click()
         await expect(page.get_by_role("button", name="Talk from this page")).to_be_visible()
     assert not gateway.calls.orders
@@ -132,7 +133,7 @@ async def test_everybody_can_try_the_microphone(gateway: Gateway, axe: str, tmp_
             await page.set_viewport_size(viewport)
             await page.emulate_media(color_scheme=colours, reduced_motion="reduce")
             assert await violations(page, axe) == []
-            await laid_out(page)
+            assert await layout(page) == []
     assert not gateway.calls.orders  # the test of a microphone calls nobody
 
 

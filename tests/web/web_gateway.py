@@ -24,10 +24,12 @@ from mailgate.calls.model import (
     Outcome,
     Ringing,
 )
+from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Terms
 from mailgate.offers.own import Own
 from mailgate.offers.service import Offers
+from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import accounts, database, outbox
 from mailgate.store import offers as rows_of
 from mailgate.store.seal import Sealer
@@ -84,6 +86,7 @@ class Gateway:
     sealer: Sealer
     offers: Offers
     own: Own
+    keys: ApiKeys
     calls: Recorder
     clock: Clock
     app: FastAPI
@@ -118,6 +121,10 @@ class Gateway:
             ),
         )
         account = replace(made, **changes)  # type: ignore[arg-type]
+        if "destinations" not in changes:
+            account = replace(
+                account, destinations=tuple(replace(d, verified=frozenset(d.channels)) for d in account.destinations)
+            )
         self.store.transact_now(lambda rows: accounts.insert(rows, self.sealer, account))
         return account
 
@@ -203,6 +210,11 @@ def dial(text: str, region: str) -> Channel:
 
 def ring(octet: bytes = b"w") -> KeyRing:
     return added(None, "k1", octet * 32)
+
+
+def slot_rules() -> SlotRules:
+    """Every day and hour in Paris, a week ahead."""
+    return SlotRules(hours="Mon-Sun 0-24", zone="Europe/Paris", horizon_s=7 * 86400.0)
 
 
 MakeGateway = Callable[..., Awaitable[Gateway]]

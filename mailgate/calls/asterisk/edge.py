@@ -24,7 +24,7 @@ from mailgate.calls.action import (
     admit_action,
     answer_action,
     check_attempt,
-    originate_action,
+    order_action,
     ways,
 )
 from mailgate.calls.asterisk import records
@@ -32,12 +32,12 @@ from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
 from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
-from mailgate.calls.asterisk.seats import Lines, Seats
+from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
 from mailgate.calls.trunks import lines_for
-from mailgate.errors import CallFailed, OutcomeUnknown
+from mailgate.errors import CallFailed, MailgateError, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Asterisk:
     async def _begin(self, order: CallOrder) -> None:
         try:
             lines = await self._seats.take(order)
-            action = self._action(order, lines)
+            action = order_action(order, self._settings, self._clock(), *lines)
         except ValueError as error:
             raise CallFailed(str(error)) from error
         except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
@@ -141,17 +141,6 @@ class Asterisk:
             self._expected.add(order)
             return
         await self._send(order, action)
-
-    def _action(self, order: CallOrder, lines: Lines) -> dict[str, str | list[str]]:
-        """What Asterisk is told; raises ValueError."""
-        now = self._clock()
-        match order.leg1.kind:
-            case Kind.BROWSER:
-                return admit_action(order, "tried", self._settings, now, lines[1])  # its fault is known now
-            case Kind.DIAL_IN:
-                return admit_action(order, order.leg1.address, self._settings, now, lines[1])
-            case _:
-                return originate_action(order, self._settings, now, *lines)
 
     async def _send(self, order: CallOrder, action: dict[str, str | list[str]]) -> None:
         """Once, whatever comes of it. Raises as `originate`."""
@@ -175,9 +164,9 @@ class Asterisk:
         if order.leg1.kind in COMES_IN:
             self._spawn(self._see_in(order.attempt_id))
 
-    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
-        """End an attempt, on the offeror's wish or (not `revoked`) because leg 1 is gone; False where it is not up.
-        Raises OutcomeUnknown."""
+    async def hang_up(self, attempt_id: str, *, revoked: bool = True, left: bool = False) -> bool:
+        """End an attempt, on the offeror's wish, or (not `revoked`) because leg 1 is gone, or because the caller has
+        `left` whom it should join; False where it is not up. Raises OutcomeUnknown."""
         check_attempt(attempt_id)
         if self._expected.drop(attempt_id):
             self._queue.put_nowait(Ended(attempt_id=attempt_id, outcome=Outcome.OFFEREE_HUNG_UP))
@@ -185,7 +174,8 @@ class Asterisk:
         ending = Ending(self.act, self.ask, lambda: self._told.get(attempt_id) == ENDED)
         # Asterisk takes an Originate before it makes the channel.
         may_come_until = self._sent.get(attempt_id, 0.0) + _LOOK_AGAIN_S
-        return await ending.end(attempt_id, revoked, lambda: self._clock() < may_come_until)
+        mark = "left" if left else str(int(revoked))
+        return await ending.end(attempt_id, mark, lambda: self._clock() < may_come_until)
 
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
@@ -281,13 +271,16 @@ class Asterisk:
             await asyncio.wait({link.lost}, timeout=self._settings.ping_interval_s)
             if link.lost.done():
                 break
-            with contextlib.suppress(LinkLost, OutcomeUnknown):
-                before, self.trouble = self.trouble, await fault(link)
-                if self.trouble not in ("", before):
-                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": self.trouble})
-                await self._look_after()
-                if before and not self.trouble:
+            # LinkLost, OutcomeUnknown, and what an Asterisk that is stopping answers
+            with contextlib.suppress(MailgateError):
+                before, now = self.trouble, await fault(link)
+                if before and not now:
                     link.close()
+                    break
+                self.trouble = now
+                if now not in ("", before):
+                    log.error("no calls can be placed", extra={"action": "asterisk_unfit", "reason": now})
+                await self._look_after()
 
     async def _look_after(self) -> None:
         """Attempts that have gone quiet: an end that was not told (a module of Asterisk's is gone) is found out."""

@@ -25,11 +25,12 @@ class Ending:
     ask: Callable[[Action], Awaitable[list[Message]]]
     is_over: Callable[[], bool]
 
-    async def end(self, attempt_id: str, revoked: bool, may_come: Callable[[], bool]) -> bool:
-        """Hang up; False where there is nothing (left) of the attempt. `may_come`: its channel may still be made."""
+    async def end(self, attempt_id: str, mark: str, may_come: Callable[[], bool]) -> bool:
+        """Hang up; False where there is nothing (left) of the attempt. `mark` tells the record why (MG_REVOKED in the
+        dialplan). `may_come`: its channel may still be made."""
         leg1 = attempt_id  # AMI takes a channel's Uniqueid for its name
         while not self.is_over():
-            if await self._mark(leg1, revoked):
+            if await self._mark(leg1, mark):
                 break
             if leg1 == attempt_id and (other := await self._leg_1_of(attempt_id)):
                 leg1 = other
@@ -47,7 +48,7 @@ class Ending:
             for row in await self.ask({"Action": "CoreShowChannels"}):
                 if attempt_of(row) == attempt_id and row.get("uniqueid") != leg1:
                     if is_leg_1(row):
-                        await self._mark(str(row["uniqueid"]), revoked)
+                        await self._mark(str(row["uniqueid"]), mark)
                     await self._hang_up(str(row["channel"]))
             if self.is_over():
                 break
@@ -57,9 +58,8 @@ class Ending:
         """One that is gone by itself meanwhile is as good."""
         await self.act({"Action": "Hangup", "Channel": channel, "Cause": "16"})
 
-    async def _mark(self, leg1: str, revoked: bool) -> bool:
+    async def _mark(self, leg1: str, value: str) -> bool:
         """Tell the record why the channel is going to be hung up; False where there is no such channel."""
-        value = "1" if revoked else ""
         mark: Action = {"Action": "Setvar", "Channel": leg1, "Variable": "MG_REVOKED", "Value": value}
         return (await self.act(mark)).get("response") == "Success"
 

@@ -16,7 +16,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
-from mailgate.calls.action import check_attempt, record_families
 from mailgate.calls.asterisk.edge import Asterisk
 from mailgate.calls.asterisk.link import Message, Refused
 from mailgate.calls.failed import FailedCall, Gone, Hold, Holding, Nothing, Told, Verdict, parse, read
@@ -119,21 +118,11 @@ class Callers:
         await self._set(holding, "MG_UNTIL", str(int(self._clock() + min(seconds, _LONGEST_HOLD_S))))
 
     async def give_up(self, attempt_id: str) -> None:
-        """The caller whom the attempt should join has gone: its record says so, and its leg is let go.
+        """The caller whom the attempt should join has gone: its leg is let go, and its record says why.
 
         Raises OutcomeUnknown.
         """
-        family = record_families(self._clock())[0]
-        key = f"{family}/{check_attempt(attempt_id)}"
-        try:
-            [row] = await self._asterisk.ask({"Action": "DBGet", "Family": family, "Key": attempt_id})
-        except (Refused, ValueError):
-            row = {}  # it rings, and nothing more
-        if str(row.get("val", "")).startswith(("bridged", "ended")):
-            return  # it was the end of their conversation
-        left = {"Action": "Setvar", "Variable": f"DB({key})", "Value": f"left2|{int(self._clock())}"}
-        await self._asterisk.act(left)
-        await self._asterisk.hang_up(attempt_id, revoked=False)
+        await self._asterisk.hang_up(attempt_id, left=True)
 
     async def _set(self, holding: Holding, variable: str, value: str) -> None:
         await self._asterisk.act({"Action": "Setvar", "Channel": holding.channel, "Variable": variable, "Value": value})

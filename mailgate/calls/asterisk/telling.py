@@ -1,10 +1,12 @@
 """Calls that only tell something, over the same link as everything else: see mailgate.calls.telling.
 
-`placed` is recorded before the Originate: a call may be lost with the process in between, and is never made twice.
+Asterisk records the call as it makes the channel, so that whoever asks later knows that it rang. One whose channel
+could not be made at all rang nowhere, and is told as failed.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from mailgate.calls.action import record_families
@@ -14,6 +16,8 @@ from mailgate.calls.model import Channel
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.telling import Rang, check_call, rang, tell_action
 from mailgate.errors import CallFailed
+
+_MADE_S = 1.0  # within which Asterisk makes the channel, or says nothing at all
 
 
 class Teller:
@@ -41,9 +45,9 @@ class Teller:
         """Call once, and play these. Raises CallFailed, OutcomeUnknown, ValueError."""
         family = record_families(self._clock())[0]
         action = tell_action(call_id, family, channel, sounds, again, self._settings)
-        mark = {"Action": "Setvar", "Variable": f"DB({family}/{call_id})", "Value": "placed"}
-        if (await self._asterisk.act(mark)).get("response") != "Success":
-            raise CallFailed("Asterisk keeps no record")
         answer = await self._asterisk.act(action)
         if answer.get("response") != "Success":
             raise CallFailed(str(answer.get("message", "")))
+        await asyncio.sleep(_MADE_S)
+        if await self.became(call_id) is Rang.NOT_YET:
+            raise CallFailed("the telephone cannot be rung")

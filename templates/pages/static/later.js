@@ -18,11 +18,12 @@
     }
   } catch { /* no storage: nothing is remembered */ }
   const example = document.getElementById("example");
-  if (region && example && example.dataset.examples) {
+  if (region && example && example.dataset.numbers) {
     region.addEventListener("change", async () => {
       try {
-        const all = await (await fetch(example.dataset.examples)).json();
-        if (all[region.value]) example.textContent = all[region.value];
+        const all = await (await fetch(example.dataset.numbers)).json();
+        const [written] = all[region.value] || [""];
+        if (written) example.textContent = written;
       } catch { /* the old example stays */ }
     });
   }
