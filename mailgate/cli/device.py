@@ -12,8 +12,7 @@ from rich.table import Table
 
 from mailgate.accounts.device import Device
 from mailgate.cli.account import _find
-from mailgate.cli.common import console, desk
-from mailgate.cli.offers import when
+from mailgate.cli.common import console, desk, when
 from mailgate.errors import MailgateError
 from mailgate.offers import ways
 from mailgate.store import devices
