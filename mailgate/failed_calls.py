@@ -19,7 +19,7 @@ from mailgate.calls.speech import Speech
 from mailgate.config import Config
 from mailgate.configured import asterisk_settings, dial
 from mailgate.networks.missed_call import guests
-from mailgate.networks.telephone import ByWish, TelephoneNetwork
+from mailgate.networks.telephone import TelephoneNetwork
 from mailgate.offers.held import Held
 from mailgate.offers.missed_call import Limits, MissedCalls, MissedSettings
 from mailgate.offers.notice import Network, Notice
@@ -112,11 +112,10 @@ class FailedCalls:
         await self._callers.stop()
         await self._waiting.close()
 
-    def by_wish(self, mail: Network) -> Network:
-        """Mail, and before it the telephone for those who wish so. Raises ConfigError."""
+    def telephone(self) -> Network:
+        """Notices that are spoken, for those who wish so. Raises ConfigError."""
         ringer = Teller(self._asterisk, asterisk_settings(self._config), time.time)
-        waits = TelephoneNetwork(ringer, self._compose, lambda offer_id: self._who_waits.channel(offer_id) is not None)
-        return ByWish(waits, mail)
+        return TelephoneNetwork(ringer, self._compose, lambda offer_id: self._who_waits.channel(offer_id) is not None)
 
     async def _compose(self, notice: Notice) -> tuple[Sequence[str], str]:
         values, language = notice.values, notice.language

@@ -45,6 +45,7 @@ from mailgate.delivery_notes import DeliveryNotes
 from mailgate.failed_calls import FailedCalls
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
+from mailgate.listeners import calling, listeners, ways
 from mailgate.metrics import Metrics
 from mailgate.networks.mail import MailNetwork
 from mailgate.networks.mail import MailSettings as NoticeSettings
@@ -58,6 +59,7 @@ from mailgate.offers.own import Own
 from mailgate.offers.post import Post
 from mailgate.offers.scheduler import Scheduler
 from mailgate.offers.service import Offers
+from mailgate.offers.ways import Way
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
@@ -149,7 +151,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         await asterisk.start()
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
-        forget = [books.forget]
+        said = _notice_settings(config)
+        listening = listeners(config, said, store=store, sealer=sealer, ring=ring, offers=offers, posted=mail_waits.set)
+        forget = [books.forget, listening.recheck]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
 
@@ -185,6 +189,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             programs=programs,
             bookings=bookings if config.later.enabled else None,
             metrics=metrics.text,
+            listeners=listening if config.listening.enabled else None,
         )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()
@@ -194,14 +199,17 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(relay.close)
         telling = asyncio.create_task(_tell_senders(config, store, sealer, relay))
         stack.callback(telling.cancel)
-        network: Network = failed.by_wish(_mail(config, relay))
+        await stack.enter_async_context(calling(config, listening, store, sealer))
+        by_im: dict[Way, tuple[Network, Callable[[str], bool]]] = {}
         if config.xmpp.enabled:
             booking = bookings if config.later.enabled else None
             chatting = Chatting(config, store=store, sealer=sealer, offers=offers, bookings=booking)
             stack.push_async_callback(_ended, chatting.run())
-            network = chatting.before(network)
+            by_im[Way.IM] = (chatting.network, chatting.network.reaches)
+        by_mail = MailNetwork(relay, said, _signing(config))
+        everywhere = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone(), others=by_im)
         codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)
-        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=network)
+        network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=everywhere)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)
         post = asyncio.create_task(postman.run())
         stack.push_async_callback(_ended, post)
@@ -227,9 +235,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         yield
 
 
-def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
-    """Notices by mail, from the configured address; raises ConfigError."""
-    settings = NoticeSettings(
+def _notice_settings(config: Config) -> NoticeSettings:
+    """How notices are written, from the configured address; raises ConfigError."""
+    return NoticeSettings(
         from_address=own_address(config),
         organisation=config.gateway.name,
         public_url=config.gateway.public_url,
@@ -237,7 +245,6 @@ def _mail(config: Config, next_hop: NextHop) -> MailNetwork:
         time_zone=time_zone(config),
         icon=config.offer.icon,
     )
-    return MailNetwork(next_hop, settings, _signing(config))
 
 
 def _signing(config: Config) -> Callable[[bytes], bytes]:

@@ -11,11 +11,14 @@ from mailgate.cli.account import account
 from mailgate.cli.book import book
 from mailgate.cli.check import check
 from mailgate.cli.deploy import deploy
+from mailgate.cli.device import device, networks
 from mailgate.cli.dkim import dkim
 from mailgate.cli.explain import explain
 from mailgate.cli.init import init
 from mailgate.cli.keys import keys
+from mailgate.cli.listen import listen
 from mailgate.cli.message import preview
+from mailgate.cli.offer import offer
 from mailgate.cli.offers import offers
 from mailgate.cli.recording import recording
 from mailgate.cli.rewrite import rewrite
@@ -50,9 +53,26 @@ def group(context: click.Context, path: str | None) -> None:
     context.obj = path
 
 
-for command in (init, check, account, serve, deploy, offers, explain, rewrite, preview, suppress, keys, dkim):
+for command in (
+    init,
+    check,
+    account,
+    serve,
+    deploy,
+    offers,
+    explain,
+    rewrite,
+    preview,
+    suppress,
+    keys,
+    dkim,
+    listen,
+    offer,
+):
     group.add_command(command)
 account.add_command(book)
+account.add_command(device)
+account.add_command(networks)
 account.add_command(verify)
 account.add_command(webhook)
 account.add_command(recording)

@@ -18,6 +18,7 @@ from mailgate.config.calls import Asterisk, Call, Dialling, FailedCalls
 from mailgate.config.gateway import Gateway, Keys, Log, StoreSection
 from mailgate.config.kinds import Section
 from mailgate.config.later import Later
+from mailgate.config.listening import Listening
 from mailgate.config.mail import Dkim, Milter, NextHopTls, Notices, Offer, Policy, ServerTls, Smtp
 from mailgate.config.pages import Web
 from mailgate.config.trunks import TrunkTable
@@ -45,6 +46,7 @@ class Config(Section):
     call: Call = Call()
     later: Later = Later()
     failed_calls: FailedCalls = FailedCalls()
+    listening: Listening = Listening()
     notices: Notices = Notices()
     xmpp: Xmpp = Xmpp()
     api: Api = Api()

@@ -138,7 +138,7 @@ class MailNetwork:
         return Delivery.REFUSED if reply.permanent else Delivery.LATER
 
     def _compose(self, notice: Notice) -> bytes:
-        if notice.kind is not Kind.MISSED_CALL:
+        if notice.kind not in (Kind.MISSED_CALL, Kind.OFFERED):
             return compose(notice, self._settings, self._words)
         settings = missed_call.MissedCallMail(
             from_address=self._settings.from_address,

@@ -1,7 +1,8 @@
 """The message to somebody who was called in vain: who called, and the offer of a call, as in any other mail.
 
-A notice of kind MISSED_CALL → text and HTML with the coupon's block (smtp_hooks.block), in the party's language. The
-Date is that of the call. A notice without a token is about a caller whom nobody can call back, and has no block.
+A notice of kind MISSED_CALL (or OFFERED: nobody called, somebody offers a call) → text and HTML with the coupon's
+block (smtp_hooks.block), in the party's language. The Date is that of the call. A notice without a token is about a
+caller whom nobody can call back, and has no block.
 An answer goes to the caller's own address, where the caller has an account; else to nobody.
 
 Standards: RFC 5322; RFC 2046, 5.1.4 (alternative) and RFC 2387 (related); RFC 3834 (Auto-Submitted).
@@ -21,7 +22,7 @@ from email.utils import format_datetime
 from functools import cache
 from importlib.resources import files
 
-from mailgate.offers.notice import Notice
+from mailgate.offers.notice import Kind, Notice
 from smtp_hooks import block
 from smtp_hooks.block import IconKind, clean_name
 
@@ -52,8 +53,8 @@ def compose(notice: Notice, settings: MissedCallMail) -> bytes:
     language = notice.language.partition("-")[0].lower()
     says = words().get(language) or words()["en"]
     values = notice.values
-    known = "" if values.get("offeror") else "-guest"
-    offeror = clean_name(values["offeror"]) if not known else says["guest"]
+    known = "-offered" if notice.kind is Kind.OFFERED else "" if values.get("offeror") else "-guest"
+    offeror = clean_name(values["offeror"]) if values.get("offeror") else says["guest"]
     told = {"offeror": offeror, "organisation": settings.organisation}
     message = EmailMessage(policy=policy.SMTP if notice.address.isascii() else policy.SMTPUTF8)
     message["From"] = _mailbox(settings.from_address, settings.organisation)
@@ -65,7 +66,8 @@ def compose(notice: Notice, settings: MissedCallMail) -> bytes:
     domain = settings.from_address.rpartition("@")[2]
     message["Message-ID"] = f"<{notice.notice_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    paragraphs = [" ".join((says[f"called{known}"].format_map(told), says[values["why"]]))]
+    why = (says[values["why"]],) if values.get("why") else ()
+    paragraphs = [" ".join((says[f"called{known}"].format_map(told), *why))]
     if not values.get("token"):
         paragraphs.append(says["note"])
     elif values.get("on_line"):

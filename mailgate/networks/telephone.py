@@ -18,7 +18,7 @@ from typing import Protocol
 from mailgate.calls.model import Channel
 from mailgate.calls.telling import Rang
 from mailgate.errors import CallFailed, OutcomeUnknown
-from mailgate.offers.notice import Delivery, Kind, Network, Notice
+from mailgate.offers.notice import Delivery, Kind, Notice
 
 log = logging.getLogger(__name__)
 
@@ -76,22 +76,6 @@ class TelephoneNetwork:
         except OutcomeUnknown:
             return Delivery.LATER
         return Delivery.LATER
-
-
-class ByWish:
-    """By telephone where the notice says so and somebody listens; else by mail."""
-
-    def __init__(self, telephone: Network, mail: Network) -> None:
-        self._telephone = telephone
-        self._mail = mail
-
-    async def deliver(self, notice: Notice) -> Delivery:
-        """One try; see mailgate.offers.notice.Network."""
-        if notice.values.get("telephone"):
-            delivery = await self._telephone.deliver(notice)
-            if delivery is not Delivery.REFUSED:
-                return delivery
-        return await self._mail.deliver(notice)
 
 
 def call_of(notice: Notice) -> str:

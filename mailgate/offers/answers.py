@@ -146,8 +146,8 @@ def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: flo
     terms = offer.terms
     account = accounts.by_id(rows, sealer, terms.account_id)
     if told.slot is not None:
-        for notice in slot_notices.notices(offer, account, told, told.slot, now):
-            outbox.put(rows, sealer, notice)
+        for each in slot_notices.notices(offer, account, told, told.slot, now):
+            outbox.put(rows, sealer, each)
         return
     if account is None:
         return  # it was removed: nobody is there to be told

@@ -124,6 +124,13 @@ def starts(hours: Hours, *, after: float, until: float, minutes: int) -> Iterato
         day += timedelta(days=1)
 
 
+def within(hours: Hours, at: float) -> bool:
+    """Whether that moment (UNIX seconds) lies in the hours."""
+    local = datetime.fromtimestamp(at, _zone(hours.zone))
+    minute = local.hour * 60 + local.minute
+    return any(span.begin <= minute < span.end for span in hours.week[local.weekday()])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
     """The hours of a day in which nobody is called who has not chosen so: before `begin` and from `end` on, minutes of

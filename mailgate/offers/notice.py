@@ -27,6 +27,7 @@ class Kind(Enum):
     YOUR_SLOT = "your-slot"  # to an offeree who wants the calendar file by mail
     YOUR_SLOT_CANCELLED = "your-slot-cancelled"
     CODE = "code"  # to an offeree who wants no offers: value code
+    OFFERED = "offered"  # to an offeree, of an offer that no message carries: values offeror, token, reply_to
     HOLDER_CODE = "holder-code"  # to an offeree, for another browser than the first: values code, offeror
     CHANNEL_CODE = "channel-code"  # to a destination with an address: values code, account
     SPOKEN_CODE = "spoken-code"  # to a destination's telephone (a channel's URI): value code

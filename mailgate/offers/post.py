@@ -2,8 +2,10 @@
 
 A notice was committed with the step that asks for it; here it is tried, and marked only after the network has taken it.
 A kill between the two sends it again, under the same id: at least once. Tries are spaced by a delay that doubles.
+A network may take its time (a device is waited for): others are tried meanwhile, but of one booked call what was said
+first goes first.
 
-Known limit: one post for each store; notices go one after another.
+Known limit: one post for each store.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import assert_never
 
 from mailgate.offers.notice import Delivery, Network, Notice
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_S = 30.0
 LONGEST_DELAY_S = 3600.0
 _MOST = 50
+"""Notices that are tried at once."""
 _PURGE_EVERY_S = 3600.0
 
 
@@ -51,27 +55,53 @@ class Post:
         self._now = now
         self._purged_at = 0.0
         self._nudged = nudged or asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, every_s: float = 1.0) -> None:
         """Until cancelled, whatever goes wrong."""
         while True:
             self._nudged.clear()
             try:
-                await self.round()
+                await self._begin()
             except Exception:
                 log.exception("the post's round failed; it is tried again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), every_s)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._nudged.wait(), every_s)
+            except asyncio.CancelledError:
+                for task in self._under_way.values():
+                    task.cancel()
+                raise
 
     async def round(self) -> None:
         """Try everything that is due now, each once."""
+        if tasks := await self._begin():
+            await asyncio.gather(*tasks)
+
+    async def _begin(self) -> list[asyncio.Task[None]]:
+        """Begin to try what is due and not under way."""
         now = self._now()
-        due = self._store.read(lambda rows: outbox.due(rows, self._sealer, now, _MOST))
+        most = _MOST + len(self._under_way)
+        due = self._store.read(lambda rows: outbox.due(rows, self._sealer, now, most))
+        begun = []
         for notice, tries in due:
-            await self._try(notice, tries)
+            about = notice.values.get("uid") or notice.notice_id
+            if about in self._under_way or len(self._under_way) >= _MOST:
+                continue
+            task = self._under_way[about] = asyncio.create_task(self._try(notice, tries))
+            task.add_done_callback(partial(self._done, about))
+            begun.append(task)
         if now - self._purged_at > _PURGE_EVERY_S:
             self._purged_at = now
             await self._store.transact(lambda rows: outbox.purge(rows, now))
+        return begun
+
+    def _done(self, about: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[about]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a notice was not tried to its end", exc_info=error)
+        elif about and not task.cancelled():
+            self._nudged.set()  # another of the same booked call may wait
 
     async def _try(self, notice: Notice, tries: int) -> None:
         extra = {"notice": notice.notice_id, "kind": notice.kind.value}

@@ -39,6 +39,7 @@ from mailgate.offers.events import (
     Suppress,
     name_of,
 )
+from mailgate.offers.forwarding import Hand, Standing, standing
 from mailgate.offers.held import Held
 from mailgate.offers.holders import Holders
 from mailgate.offers.issue import Issued, Issuer, Rules
@@ -123,6 +124,9 @@ class Offers:
         self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
+        self.on_kept: Callable[[Issued], None] = lambda issued: None
+        """Hears of each offer that a message carries, once it is durable; `on_withdrawn` where that did not go out."""
+        self.on_withdrawn: Callable[[str], None] = lambda offer_id: None
         self._reach = Reach(store, sealer)
         self.codes = Codes(sealer=sealer, now=now, new_code=new_code)
         self.answers = Answers(store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, codes=self.codes)
@@ -140,6 +144,8 @@ class Offers:
     async def keep(self, issued: Sequence[Issued]) -> None:
         """Store new offers together; durable when this returns."""
         await self._store.transact(lambda rows: self.put(rows, issued))
+        for each in issued:
+            self.on_kept(each)
 
     def new(self, terms: Terms) -> Issued:
         """A new offer that is yet to be `put`."""
@@ -155,6 +161,7 @@ class Offers:
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""
         await self._store.transact(lambda rows: webhooks.withdraw(rows, self._sealer, offer_id, self._now()))
+        self.on_withdrawn(offer_id)
 
     def seen(self, offer: Offer) -> View:
         """The view of an offer as the store has it."""
@@ -182,6 +189,29 @@ class Offers:
             async for each in views:
                 yield each
 
+    def follow(self, offer_id: str, tell: Callable[[View], None]) -> tuple[View, Callable[[], None]]:
+        """The offer's view now; `tell` gets each newer one until what is returned is called. Raises UnknownOffer."""
+        offer = self._by_id(offer_id)
+        if offer is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        first = self._view(offer, self._now())
+        return first, self._watchers.follow(first, tell)
+
+    def token_of(self, offer_id: str) -> str:
+        """The offer's token, minted again. Raises UnknownOffer, KeyRingError where its key has left the ring."""
+        made_from = self._store.read(lambda rows: rows_of.coupon_of(rows, offer_id))
+        if made_from is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        key = self._ring.find(made_from.key_id)
+        return coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT, generation=made_from.generation)
+
+    def offeree_of(self, offer_id: str) -> str:
+        """The address that the offer went to, in lower case. Raises UnknownOffer."""
+        offer = self._by_id(offer_id)
+        if offer is None:
+            raise UnknownOffer(f"there is no offer {offer_id}")
+        return offer.terms.offeree_address.lower()
+
     def offer_id_of(self, token: str) -> str:
         """Raises TokenError, UnknownOffer."""
         return self._find(token).offer_id
@@ -201,9 +231,9 @@ class Offers:
 
     # --- what people do ---------------------------------------------------------------------------------------
 
-    async def accept(self, token: str, leg1: Channel, *, browser: str = "") -> View:
+    async def accept(self, token: str, leg1: Channel, *, browser: str = "", proven: bool = False) -> View:
         """Begin the call now; the view says how it stands once that is committed. `browser`: the text of the cookie
-        that tells browsers apart.
+        that tells browsers apart. `proven`: it is the recipient for certain, whoever has taken the offer up before.
 
         Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`,
         `unverified`, `stranger`, `unproven`), or IllegalTransition where the offer cannot be accepted in the state it
@@ -219,7 +249,9 @@ class Offers:
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
         if not held:  # who waits on the line has no need to be rung
             self._reach.verified(offer)
-        hand = self.holders.hand(offer.offer_id, browser, leg1)
+        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1)
+        if proven and hand and standing(offer.forwarding, offer.holders, hand) is not Standing.HOLDER:
+            hand = None
         return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held, hand=hand))
 
     async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:

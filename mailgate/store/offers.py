@@ -299,6 +299,11 @@ def _offer(rows: Rows, sealer: Sealer, row: Row) -> Offer:
     )
 
 
+def from_row(rows: Rows, sealer: Sealer, row: Row) -> Offer:
+    """The offer of a row of the table."""
+    return _offer(rows, sealer, row)
+
+
 def _offeree(sealer: Sealer, row: Row) -> Channel | None:
     sealed = row["offeree"]
     return None if sealed is None else Channel.parse(sealer.open(sealed, f"offeree {row['offer_id']}"))

@@ -399,3 +399,38 @@ def chats(db: Database) -> None:
         strict=True,
     )
     db.table("chats").create_index(["reader", "at"])
+
+
+@MIGRATIONS()
+def listening(db: Database) -> None:
+    """Devices that listen (their keys as digests), how accounts are told of things, by which way each notice went."""
+    db.table("devices").create(
+        {
+            "device_id": str,
+            "account_id": str,
+            "name": str,
+            "digest": bytes,
+            "created_at": float,
+            "seen_at": float,
+            "url": str,  # of a device that the gateway connects to; its key is sealed then, too
+            "key": bytes,
+        },
+        pk="device_id",
+        not_null={"account_id", "name", "digest", "created_at", "url"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("devices").create_index(["digest"], unique=True)
+    db.table("devices").create_index(["account_id"])
+    db.table("told_by").create(
+        {"account_id": str, "networks": str, "quiet_hours": str, "quiet_zone": str},
+        pk="account_id",
+        not_null={"networks", "quiet_hours", "quiet_zone"},
+        foreign_keys=[("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("outbox").add_column("way", str, not_null_default="")
+    db.execute(
+        "CREATE INDEX idx_offers_waiting_for ON offers (lower(offeree_address))"
+        " WHERE state IN ('open', 'declined', 'booked', 'missed')"
+    )

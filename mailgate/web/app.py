@@ -37,6 +37,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
+from mailgate.listening import Listeners
 from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
@@ -55,7 +56,7 @@ from mailgate.web.holder import HolderPages
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
-from mailgate.web.my import MyPages
+from mailgate.web.my import SESSION_COOKIE, MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.posted import Front
@@ -63,6 +64,7 @@ from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
+from mailgate.web.socket import ListenSockets
 from mailgate.web.talk import Talk
 from tokens.errors import TokenError
 
@@ -86,6 +88,7 @@ def create_app(
     bookings: Bookings | None = None,
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
+    listeners: Listeners | None = None,
 ) -> FastAPI:
     """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
     nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
@@ -149,6 +152,7 @@ def create_app(
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
             *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
             *talk_routes,
+            *(ListenSockets(settings, listeners, own.account, SESSION_COOKIE).routes() if listeners and own else ()),
             *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),

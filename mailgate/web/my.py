@@ -46,7 +46,7 @@ from mailgate.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
-_SESSION = "mailgate_session"
+SESSION_COOKIE = "mailgate_session"
 _PROOF = "mailgate_proof"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
 _DIGITS = re.compile(r"[0-9]{6}\Z")
@@ -88,7 +88,7 @@ class MyPages:
     # --- signing in ---------------------------------------------------------------------------------------------
 
     async def home(self, request: Request) -> Response:
-        session = request.cookies.get(_SESSION, "")
+        session = request.cookies.get(SESSION_COOKIE, "")
         account = self._own.account(session)
         if account is None:
             proof = _proof(request) if "asked" in request.query_params else ""
@@ -124,7 +124,7 @@ class MyPages:
         if session is None:
             return self._door(request, wrong=True)
         answer = self._go_home()
-        self._set(answer, _SESSION, session, SESSION_S)
+        self._set(answer, SESSION_COOKIE, session, SESSION_S)
         answer.delete_cookie(_PROOF, path=self._home)
         return answer
 
@@ -177,7 +177,7 @@ class MyPages:
             )
         except BadHours as error:
             log.info("hours that cannot be read: %s", error, extra={"account": account.account_id})
-            return self._list(request, typed, request.cookies[_SESSION], wrong_hours=True)
+            return self._list(request, typed, request.cookies[SESSION_COOKIE], wrong_hours=True)
         return self._go_home()
 
     async def quiet(self, request: Request) -> Response:
@@ -193,9 +193,9 @@ class MyPages:
         signed_in = await self._signed_in(request)
         if isinstance(signed_in, Response):
             return signed_in
-        await self._own.sign_out(request.cookies[_SESSION])
+        await self._own.sign_out(request.cookies[SESSION_COOKIE])
         answer = self._go_home()
-        answer.delete_cookie(_SESSION, path=self._home)
+        answer.delete_cookie(SESSION_COOKIE, path=self._home)
         return answer
 
     async def _done(self, request: Request, doing: Awaitable[None]) -> Response:
@@ -212,7 +212,7 @@ class MyPages:
         fields = await self._fields(request)
         if isinstance(fields, Response):
             return fields
-        session = request.cookies.get(_SESSION, "")
+        session = request.cookies.get(SESSION_COOKIE, "")
         account = self._own.account(session)
         if account is None:
             return self._go_home()

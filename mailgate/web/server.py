@@ -21,6 +21,8 @@ from mailgate.web.sip_relay import MOST_OCTETS
 STOP_S = 5
 """How long answers under way may take when the server stops."""
 _BACKLOG = 1024
+WS_PING_S = 10.0
+"""A WebSocket whose other end is gone is noticed within twice that."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -59,6 +61,9 @@ class WebServer:
                 lifespan="off",
                 ws="websockets-sansio",
                 ws_max_size=MOST_OCTETS,
+                ws_ping_interval=WS_PING_S,
+                ws_ping_timeout=WS_PING_S,
+                ws_per_message_deflate=False,  # its windows would be most of what a quiet socket costs
                 timeout_graceful_shutdown=STOP_S,
             )
         )

@@ -72,7 +72,7 @@ class Gateway:
             [sys.executable, "-m", "mailgate", "--config", str(self.config_path), *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,  # a busy machine
             check=False,
         )
         if check and done.returncode != 0:

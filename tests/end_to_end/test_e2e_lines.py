@@ -1,4 +1,4 @@
-"""What the page says when Asterisk or its lines are in trouble; nobody is called twice."""
+"""What the page says when lines are in use or busy, and that nothing rings then that should not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from e2e_world import Visitor, everybody_answers, invited, link_to
 from lab.phone import Answer, Reject
-from lab.world import ADA_NUMBER, BEN_NUMBER, World, off_loop
+from lab.world import ADA_NUMBER, BEN_NUMBER, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,20 +54,3 @@ async def test_both_lines_busy_is_told_of_the_one_that_was_called(world: World, 
     await http.accept(link)
     await http.sees(link, "Your line was busy")
     assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("way", "words"), [("killed", "We do not know how the call went"), ("ordered", "The call has ended")]
-)
-async def test_asterisk_started_again_in_mid_call(world: World, http: Visitor, way: str, words: str) -> None:
-    everybody_answers(world)
-    link = await link_to(world)
-    await http.accept(link)
-    await http.sees(link, "You are connected")
-    assert world.asterisk is not None
-    await asyncio.sleep(1.5)  # astdb is written to disk once a second
-    await off_loop(world.asterisk.stop if way == "ordered" else world.asterisk.kill)
-    await off_loop(world.asterisk.start)
-    await http.sees(link, words, timeout_s=40)
-    await asyncio.sleep(1)
-    assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 1)

@@ -15,8 +15,10 @@ from mailgate.calls.model import Channel
 from mailgate.calls.telling import Rang, rang
 from mailgate.errors import CallFailed, OutcomeUnknown
 from mailgate.networks.missed_call import MissedCallMail, compose, guests, words
-from mailgate.networks.telephone import ByWish, TelephoneNetwork, call_of
+from mailgate.networks.telephone import TelephoneNetwork, call_of
+from mailgate.networks.ways import Ways
 from mailgate.offers.notice import Delivery, Kind, Notice
+from mailgate.offers.ways import DEFAULT, Way
 from smtp_hooks import block
 
 SETTINGS = MissedCallMail(
@@ -124,9 +126,15 @@ async def composed(notice: Notice) -> tuple[Sequence[str], str]:
     return ["/sounds/declined", "/sounds/later"], "/sounds/again"
 
 
-def network(bell: Bell, *, waits: bool = False) -> tuple[ByWish, Letters]:
+def network(bell: Bell, *, waits: bool = False) -> tuple[Ways, Letters]:
     letters = Letters()
-    return ByWish(TelephoneNetwork(bell, composed, lambda offer_id: waits), letters), letters
+    telephone = TelephoneNetwork(bell, composed, lambda offer_id: waits)
+    ways = Ways(
+        {Way.TELEPHONE: telephone, Way.MAIL: letters},
+        reaches=lambda way, notice: bool(notice.values.get("telephone")),
+        order=lambda address: DEFAULT,
+    )
+    return ways, letters
 
 
 async def test_it_rings_once_and_is_done_when_it_was_heard() -> None:
