@@ -15,7 +15,8 @@ from mailgate.networks.chat import ChatSettings
 from mailgate.networks.chat_first import ChatFirst
 from mailgate.networks.xmpp_settings import StreamSettings, XmppSettings
 from mailgate.offers.booking import Bookings
-from mailgate.offers.chats import ChatRules, Chats
+from mailgate.offers.chats import Chats
+from mailgate.offers.heard import ChatRules
 from mailgate.offers.notice import Network
 from mailgate.offers.service import Offers
 from mailgate.store import chats

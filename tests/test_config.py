@@ -50,6 +50,8 @@ def test_dkim_key_files_are_beside_the_file_too(tmp_path: Path) -> None:
         (GOOD + '[offer]\nicon = "big"', "offer.icon", "inline"),
         (GOOD + '[dialling]\ncountries = ["Frankreich"]', "dialling.countries.0", "two letters"),
         (GOOD + '[dialling]\nsip_domains = ["example.org"]', "dialling.sip_domains", "sip_outbound"),
+        (GOOD + '[xmpp]\ncomponent = "call.example.org"\njid = "calls@example.org"', "xmpp", "one or the other"),
+        (GOOD + '[xmpp]\njid = "calls"', "xmpp.jid", "calls@example.org"),
         (GOOD.replace("+33 1 99 00 00 00", "01 99 00 00 00"), "gateway.number", "international form"),
         (GOOD.replace("https://", ""), "gateway.public_url", "https://"),
         (GOOD.replace('region = "fr"', ""), "gateway.region", "is missing"),

@@ -31,7 +31,7 @@ from mailgate.networks import xmpp_stanzas as stanzas
 from mailgate.networks.xmpp_presence import Availability, Presences
 from mailgate.networks.xmpp_settings import XmppSettings
 from mailgate.networks.xmpp_stream import Stream
-from mailgate.offers.chats import Heard, Spoken
+from mailgate.offers.heard import Heard, Spoken
 from mailgate.offers.notice import Delivery, Notice
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from slixmpp.stanza import Message
 
 from mailgate.networks.chat import Button
-from mailgate.offers.chats import Heard
+from mailgate.offers.heard import Heard
 
 RECEIPTS = "urn:xmpp:receipts"
 QUICK = "urn:xmpp:tmp:quick-response"

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
-from slixmpp import ClientXMPP, ComponentXMPP
+from slixmpp import JID, ClientXMPP, ComponentXMPP
 from slixmpp.basexmpp import BaseXMPP
 from slixmpp.stanza import Iq, Message, Presence
 from slixmpp.xmlstream.handler import Callback
@@ -122,7 +122,7 @@ class Stream:
         xmpp.register_plugin("xep_0030")
         # slixmpp's own events are for messages with a body, neither receipts nor forms, and for a roster of its own
         for name in ("subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"):
-            xmpp.del_event_handler(f"presence_{name}", getattr(xmpp, f"_handle_{name}", None))
+            xmpp.del_event_handler(f"presence_{name}", getattr(xmpp, f"_handle_{name}", close))
         for name, told in (("message", self._on_message), ("presence", self._on_presence)):
             every = MatchXPath(f"{{{xmpp.default_ns}}}{name}")
             xmpp.register_handler(Callback(f"every {name}", every, partial(self._take, told)))
@@ -142,7 +142,7 @@ class Stream:
         _notice_the_dead(_extra(xmpp, "socket"))
         self._xmpp = xmpp
         disco = xmpp.plugin["xep_0030"]
-        for jid in dict.fromkeys((xmpp.boundjid.bare, self._settings.jid)):
+        for jid in {xmpp.boundjid, JID(xmpp.boundjid.bare), JID(self._settings.jid)}:
             disco.add_identity("client", "bot", "mailgate", jid=jid)
             for feature in OWN_FEATURES:
                 disco.add_feature(feature, jid=jid)
@@ -178,7 +178,7 @@ class Stream:
             return None
         with contextlib.suppress(Exception):  # slixmpp has many; a program that does not say has no feature
             found = await self._xmpp.plugin["xep_0030"].get_info(
-                jid=jid, ifrom=self._from, timeout=timeout_s, cached=False
+                jid=JID(jid), ifrom=JID(self._from or ""), timeout=timeout_s, cached=False
             )
             return frozenset(found["disco_info"]["features"])
         return None

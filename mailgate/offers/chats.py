@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from mailgate.calls.model import Channel, Kind, Outcome
+from mailgate.calls.model import Channel
 from mailgate.errors import CallRefused
 from mailgate.offers import chat_times
-from mailgate.offers.answer import MISSED, Reason
+from mailgate.offers.answer import Reason
 from mailgate.offers.booking import Asked, Bookings
-from mailgate.offers.known import tail
+from mailgate.offers.heard import ChatRules, Heard, Spoken, failure, shown
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.slots import SlotRefused
@@ -60,35 +60,6 @@ ASKED_S = 900.0
 _NUMBER, _TIME, _SLOT = "number", "time", "slot "
 
 Says = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A message that came in. `at`: when it was written, UNIX seconds; `thread`: as the reader's program names it."""
-
-    text: str = field(repr=False)
-    at: float
-    thread: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """What is answered. `language` of the text; `call`: token and number of the call that has begun, for `after`."""
-
-    text: str = field(repr=False)
-    language: str = "en"
-    call: tuple[str, int] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRules:
-    """`region`: of numbers without a country code; `zone`: of readers whose account names none; `language`: spoken to
-    whom nothing is known of."""
-
-    public_url: str
-    region: str
-    zone: str
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +134,7 @@ class Chats:
                 async for view in views:
                     if view.in_call and view.attempts == attempts:
                         continue
-                    key = _failure(view.outcome) if view.attempts == attempts else ""
+                    key = failure(view.outcome) if view.attempts == attempts else ""
                     if not key or view.state in ENDED:
                         return None
                     return Spoken(
@@ -228,7 +199,11 @@ class Chats:
         def work(rows: Rows) -> _Party:
             offer = rows_of.by_id(rows, self._sealer, held.chat.offer_id)
             found = accounts.by_address(rows, self._sealer, offer.terms.offeree_address) if offer else None
-            return _Party(channel=found.destinations[0].channels[0], zone=found.time_zone) if found else _Party()
+            if found is None:
+                return _Party()
+            own = found.destinations[0]
+            sure = next((channel for channel in own.channels if channel in own.verified), None)
+            return _Party(channel=sure, zone=found.time_zone)
 
         return self._store.read(work)
 
@@ -255,7 +230,7 @@ class _Turn:
         try:
             text = await self._act(question)
         except CallRefused as error:
-            text = self._say("disturb" if error.reason == "do-not-disturb" else "refused")
+            text = self._say("disturb" if error.reason in ("do-not-disturb", "unverified") else "refused")
         except (UnknownOffer, TokenError):
             text = self._say("ended")
         except IllegalTransition as error:
@@ -302,9 +277,9 @@ class _Turn:
         if channel is None:
             await self._chats.ask(self._reader, self._held, _NUMBER)
             return self._say("number")
-        view = await self._chats._offers.accept(self._held.token, channel)
+        view = await self._chats._offers.accept(self._held.token, channel, browser=self._reader)
         self._call = (self._held.token, view.attempts)
-        return self._say("calling", where=_shown(channel))
+        return self._say("calling", where=shown(channel))
 
     async def _number(self, number: str, question: str) -> str:
         if question.startswith(_SLOT):
@@ -342,14 +317,15 @@ class _Turn:
         bookings = self._chats._bookings
         assert bookings is not None  # a time was free
         try:
-            await bookings.book(self._held.token, Asked(start=start, zone=self._zone, leg1=channel))
+            asked_for = Asked(start=start, zone=self._zone, leg1=channel)
+            await bookings.book(self._held.token, asked_for, browser=self._reader)
         except SlotRefused:
             await self._chats.ask(self._reader, self._held, _TIME)
             asked = chat_times.shown(start, self._zone, self._language)
             return self._say("not-free", asked=asked) + " " + self._times(self._free())
         await self._chats.ask(self._reader, self._held, "")
         when = chat_times.in_words(start, self._zone, self._language)
-        return self._say("booked", when=when, where=_shown(channel))
+        return self._say("booked", when=when, where=shown(channel))
 
     # --- what can be said ---------------------------------------------------------------------------------------
 
@@ -397,28 +373,3 @@ class _Turn:
     def _say(self, key: str, **values: str) -> str:
         offeror = self._held.view.offeror_name
         return self._says[key].format_map({"offeror": offeror, "link": self._chats.link(self._held), **values})
-
-
-def _shown(channel: Channel) -> str:
-    """A telephone by the end of its number, whoever may look over the reader's shoulder."""
-    return f"…{tail(channel)}" if channel.kind is Kind.TEL else channel.address
-
-
-def _failure(outcome: Outcome | None) -> str:
-    """What is said of a call that came to nothing; "" where nothing needs saying: who was on the telephone knows."""
-    match outcome:
-        case (
-            Outcome.OFFEREE_BUSY
-            | Outcome.OFFEREE_NO_ANSWER
-            | Outcome.OFFEREE_WRONG_NUMBER
-            | Outcome.OFFEREE_UNREACHABLE
-        ):
-            return "failed-you"
-        case Outcome.LINES_BUSY | Outcome.NOT_PLACED | Outcome.FAULT | Outcome.LOST:
-            return "failed"
-        case _:
-            return "failed-them" if outcome in MISSED else ""
-
-
-Hear = Callable[[str, Heard], Awaitable[Spoken]]
-"""`Chats.hear`, as networks are handed it."""

@@ -20,7 +20,8 @@ from mailgate.networks.chat import ChatSettings
 from mailgate.networks.xmpp import XmppNetwork
 from mailgate.networks.xmpp_settings import StreamSettings, XmppSettings
 from mailgate.offers.booking import Bookings
-from mailgate.offers.chats import ChatRules, Chats
+from mailgate.offers.chats import Chats
+from mailgate.offers.heard import ChatRules
 from mailgate.offers.issue import Rules
 from mailgate.offers.notice import Kind as NoticeKind
 from mailgate.offers.notice import Notice
@@ -63,7 +64,9 @@ def account(address: str, name: str, channel: Channel, account_id: str, zone: st
         account_id=account_id,
         display_name=name,
         addresses=(address,),
-        destinations=(Destination(name="default", display_name=name, channels=(channel,)),),
+        destinations=(
+            Destination(name="default", display_name=name, channels=(channel,), verified=frozenset({channel})),
+        ),
         time_zone=zone,
         created_at=1.0,
     )

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 from xmpp_world import ADA, BEN, BEN_PHONE, SEALER, Side, account
 
 from mailgate.calls.model import Ended, Outcome
-from mailgate.offers.chats import Heard, Spoken
+from mailgate.offers.heard import Heard, Spoken
 from mailgate.offers.notice import Kind
 from mailgate.offers.table import State
 from mailgate.store import outbox
