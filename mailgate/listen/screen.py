@@ -51,7 +51,7 @@ class Screen:
                 f"until {until} · accept {number} · later {number} · decline {number} … · answer {number} …", "dim"
             )
             self._console.print(
-                Panel(text, title=f"[{number}] {clean(offer.title)}", title_align="left", border_style="green")
+                Panel(text, title=Text(f"[{number}] {clean(offer.title)}"), title_align="left", border_style="green")
             )
         if not offer.quiet:
             self._desktop(offer.title, offer.text)
@@ -61,7 +61,7 @@ class Screen:
             self._line(f"news {news.kind} {clean(news.title)} | {clean(news.text)}")
         else:
             body = Text(clean(news.text))
-            self._console.print(Panel(body, title=clean(news.title), title_align="left", border_style="blue"))
+            self._console.print(Panel(body, title=Text(clean(news.title)), title_align="left", border_style="blue"))
         if not news.quiet:
             self._desktop(news.title, news.text)
 

@@ -43,9 +43,10 @@ SELECT networks FROM told_by JOIN addresses USING (account_id) WHERE address = :
 DELETE FROM told_by WHERE account_id = :account_id;
 
 -- name: offers_waiting_for
--- The index holds these states, so that they stand here as they stand there.
+-- Not what was declined: who said no is not asked again. The index holds these states, so that they stand here as there.
 SELECT * FROM offers
-WHERE lower(offeree_address) = :address AND state IN ('open', 'declined', 'booked', 'missed') AND expires_at > :now
+WHERE lower(offeree_address) = :address AND state IN ('open', 'declined', 'booked', 'missed') AND state <> 'declined'
+  AND expires_at > :now
 ORDER BY created_at DESC LIMIT :most;
 
 -- name: set_way
