@@ -55,6 +55,7 @@ setup(
             "pytest>=8.2",
             "pytest-asyncio>=0.24",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             "httpx>=0.27",
             "playwright>=1.45",
