@@ -12,12 +12,10 @@ from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_ring, read_secret
 from mailgate.networks import chat
 from mailgate.networks.chat import ChatSettings
-from mailgate.networks.chat_first import ChatFirst
 from mailgate.networks.xmpp_settings import StreamSettings, XmppSettings
 from mailgate.offers.booking import Bookings
 from mailgate.offers.chats import Chats
 from mailgate.offers.heard import ChatRules
-from mailgate.offers.notice import Network
 from mailgate.offers.service import Offers
 from mailgate.store import chats
 from mailgate.store.database import Store
@@ -67,10 +65,6 @@ class Chatting:
     def run(self) -> asyncio.Task[None]:
         """Connects, and stays so until the task is cancelled."""
         return asyncio.create_task(self.network.run())
-
-    def before(self, other: Network) -> Network:
-        """By instant message where that reaches somebody, else the other way."""
-        return ChatFirst(self.network, other)
 
     def _jid_of(self, address: str) -> str:
         own = self._store.read(lambda rows: chats.address_of(rows, address)).removeprefix("xmpp:")

@@ -29,7 +29,6 @@ class NoticesBy(Enum):
 
     MAIL = "mail"
     TELEPHONE = "telephone"  # spoken, with mail where nobody picked up
-    CHAT = "chat"  # an instant message, with mail where that reaches nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ def _find(d: Desk, address: str) -> Account:
     type=click.Choice([n.value for n in NoticesBy]),
     default=NoticesBy.MAIL.value,
     show_default=True,
-    help="How answers to offers come: by mail, spoken by telephone, or in a chat (--xmpp).",
+    help="How answers to offers come; by telephone they are spoken.",
 )
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.ALWAYS.value, show_default=True)
 @click.option("--hide", type=click.Choice([h.value for h in Hide]), default=Hide.BEST_EFFORT.value, show_default=True)

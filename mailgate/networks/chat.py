@@ -1,7 +1,7 @@
 """What is written in chats, for every network of instant messages: texts and words by language (templates/chat).
 
 A notice goes in, text comes out; the network itself only carries it. `compose` has words for the offer to somebody who
-was called in vain, and for what the offeror is told of an offer.
+was called in vain or is offered a call, and for what the offeror is told of an offer.
 Known limit: what comes with a calendar file, and what proves a mailbox (codes, links to sign in), goes by mail alone.
 """
 
@@ -28,7 +28,7 @@ _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0, 2.2 has no room for; a server ends the stream over it."""
 
 TOLD = frozenset({Kind.DECLINED, Kind.REPLIED, Kind.MISSED})
-"""What an offeror is told in a chat, where the account wishes so."""
+"""What an offeror is told in a chat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +86,24 @@ def buttons(language: str) -> tuple[Button, ...]:
 def compose(notice: Notice, settings: ChatSettings) -> Composed | None:
     """The message; None for a notice that no chat carries."""
     language = notice.language.partition("-")[0].lower()
-    if notice.kind is Kind.MISSED_CALL:
-        return _missed_call(notice, settings, language)
-    if notice.kind not in TOLD or not notice.values.get("chat"):
+    if notice.kind in (Kind.MISSED_CALL, Kind.OFFERED):
+        return _offer(notice, settings, language)
+    if notice.kind not in TOLD:
         return None
     says = mail.words().get(language) or mail.words()["en"]
     values = {**notice.values, "organisation": settings.organisation, "my": f"{settings.public_url}/my"}
     return Composed(text=_BROKEN.sub("", "\n\n".join(mail.paragraphs(notice, says, values))))
 
 
-def _missed_call(notice: Notice, settings: ChatSettings, language: str) -> Composed:
+def _offer(notice: Notice, settings: ChatSettings, language: str) -> Composed:
     told = missed_call.words().get(language) or missed_call.words()["en"]
     says = texts().get(language) or texts()["en"]
     values = notice.values
-    known = "" if values.get("offeror") else "-guest"
-    offeror = told["guest"] if known else clean_name(values["offeror"])
-    lines = [" ".join((told[f"called{known}"].format_map({"offeror": offeror}), told[values["why"]]))]
+    known = "-offered" if notice.kind is Kind.OFFERED else "" if values.get("offeror") else "-guest"
+    offeror = clean_name(values["offeror"]) if values.get("offeror") else told["guest"]
+    lines = [told[f"called{known}"].format_map({"offeror": offeror})]
+    if notice.kind is Kind.MISSED_CALL:
+        lines[0] += " " + told[values["why"]]
     token = values.get("token", "")
     if not token:
         return Composed(text=_BROKEN.sub("", "\n\n".join((*lines, told["note"]))))

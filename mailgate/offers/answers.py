@@ -168,7 +168,6 @@ def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: flo
             "message_id": terms.message_id,
             "offer": offer.offer_id,
             "offeree_language": terms.language,
-            "chat": "1" if account.notices_by is NoticesBy.CHAT else "",
             "telephone": account.destinations[0].channels[0].uri if spoken else "",
         },
     )

@@ -16,7 +16,7 @@ from typing import Protocol
 class Kind(Enum):
     """What a notice is about; each has words of its own on every network."""
 
-    DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id; offer, telephone, chat
+    DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id; offer, telephone
     REPLIED = "replied"  # to the offeror: values offeree, text, message_id; offer, telephone
     MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
     # about a chosen time, see mailgate.offers.slot_notices for the values

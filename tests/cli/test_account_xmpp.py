@@ -29,7 +29,7 @@ def test_it_is_set_changed_and_taken_away(admin: Admin) -> None:  # noqa: F811
     assert reached(admin.folder) == "xmpp:ada@chat.example.org"
     admin.types("account", "change", "ada@example.org", "--xmpp", "")
     assert reached(admin.folder) == ""
-    admin.types("account", "change", "ada@example.org", "--xmpp", "ada@example.org", "--notices", "chat")
+    admin.types("account", "change", "ada@example.org", "--xmpp", "ada@example.org")
     admin.types("account", "remove", "ada@example.org", "--yes")
     assert reached(admin.folder) == ""
 

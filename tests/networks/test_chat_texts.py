@@ -1,4 +1,4 @@
-"""What goes into a chat: notices where the account wishes so, never what proves a mailbox; and nothing XML has no room
+"""What goes into a chat: offers and notices, never what proves a mailbox; and nothing XML has no room
 for."""
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ DECLINED = Notice(
         "text": "in a meeting",
         "outcome": "",
         "message_id": "",
-        "chat": "1",
     },
 )
 MISSED = {"offeror": "Ada \x00\x1bLovelace", "why": "busy", "token": "t" * 36, "reply_to": "", "on_line": "1"}
@@ -38,18 +37,15 @@ def test_a_decline_is_told_with_its_words() -> None:
     assert "offered to ben@example.net was declined" in composed.text and "> in a meeting" in composed.text
 
 
-def test_who_has_not_asked_for_it_is_told_otherwise() -> None:
-    assert compose(replace(DECLINED, values={**DECLINED.values, "chat": ""}), SETTINGS) is None
-
-
 @pytest.mark.parametrize("kind", [Kind.CODE, Kind.SIGN_IN, Kind.SLOT_BOOKED, Kind.YOUR_SLOT])
 def test_codes_links_to_sign_in_and_calendar_files_go_by_mail(kind: Kind) -> None:
     assert compose(replace(DECLINED, kind=kind), SETTINGS) is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_offer_in_each_language(language: str) -> None:
-    composed = compose(replace(DECLINED, kind=Kind.MISSED_CALL, language=language, values=MISSED), SETTINGS)
+@pytest.mark.parametrize("kind", [Kind.MISSED_CALL, Kind.OFFERED])
+def test_an_offer_in_each_language(kind: Kind, language: str) -> None:
+    composed = compose(replace(DECLINED, kind=kind, language=language, values=MISSED), SETTINGS)
     assert composed is not None and composed.token == "t" * 36
     assert f"https://call.example.org/a/{'t' * 36}" in composed.text
     assert "\x00" not in composed.text and "\x1b" not in composed.text and "{" not in composed.text

@@ -15,14 +15,25 @@ from lab.chatter import Chatter
 from lab.prosody import Prosody
 from xmpp_world import ACCOUNTS, ADA, BEN, BEN_PHONE, SEALER, URL, Side, account, on_network, until
 
-from mailgate.networks.chat_first import ChatFirst
+from mailgate.networks.ways import Ways
+from mailgate.networks.xmpp import XmppNetwork
 from mailgate.networks.xmpp_presence import Availability
-from mailgate.offers.notice import Delivery, Kind, Notice
+from mailgate.offers.notice import Delivery, Kind, Network, Notice
 from mailgate.offers.post import Post
 from mailgate.offers.table import State
+from mailgate.offers.ways import Way
 from mailgate.store import outbox
 
 GATEWAY = "calls@call.example.net"
+
+
+def im_first(network: XmppNetwork, mail: Network) -> Ways:
+    """As serve puts them together."""
+    return Ways(
+        {Way.IM: network, Way.MAIL: mail},
+        reaches=lambda way, notice: way is Way.IM and network.reaches(notice.address),
+        order=lambda address: (Way.IM, Way.MAIL),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +189,7 @@ async def test_no_receipt_means_another_network(prosody: Prosody, side: Side) ->
                 mailed.append(notice)
                 return Delivery.DELIVERED
 
-        assert await ChatFirst(network, Mail()).deliver(notice) is Delivery.DELIVERED
+        assert await im_first(network, Mail()).deliver(notice) is Delivery.DELIVERED
         assert mailed == [notice]
 
 
@@ -212,7 +223,7 @@ async def test_killing_the_server_loses_no_offer_and_no_text(prosody: Prosody, s
             return Delivery.LATER
 
     async with on_network(side, prosody) as network:
-        post = Post(store=side.store, sealer=SEALER, network=ChatFirst(network, Mail()), now=side.now)
+        post = Post(store=side.store, sealer=SEALER, network=im_first(network, Mail()), now=side.now)
         ben = Chatter(prosody, BEN)
         await ben.comes()
         await until(lambda: network.reaches(BEN))
