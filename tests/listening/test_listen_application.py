@@ -28,7 +28,7 @@ async def home() -> AsyncIterator[House]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.claim("C5", "C23", "C30", "C6", "C8")
+@pytest.mark.claim("C5", "C16", "C23", "C30", "C6", "C8")
 async def test_from_one_keyboard_to_the_other(home: House, tmp_path: Path) -> None:
     """Both run the application: one offers a call, on the other it pops up; an answer and a decline go back."""
     program = tmp_path / "notify-send"
