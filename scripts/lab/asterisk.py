@@ -74,14 +74,6 @@ def tree() -> Path:
     return Path(os.environ.get("MAILGATE_ASTERISK") or Path(cache) / "mailgate" / "asterisk")
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of loopback that nobody has just now."""
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind((HOST, 0))
-        port: int = s.getsockname()[1]
-        return port
-
-
 class PrivateAsterisk:
     """Files, process and command line of one Asterisk. `own_sip` and `own_dialplan` are what an administrator has
     beside ours, at the end of pjsip.conf and extensions.conf."""

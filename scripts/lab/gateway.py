@@ -18,16 +18,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from lab.ports import free_port
+
 HOST = "127.0.0.1"
 GATEWAY_NUMBER = "+33199000000"
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody has just now."""
-    with socket.socket() as s:
-        s.bind((HOST, 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 class Gateway:

@@ -22,7 +22,7 @@ from smtp_hooks import mime
 from smtp_hooks.mime import Spliced
 
 HEAD = struct.Struct(">Q")
-CPU_S = 2
+CPU_S = 1
 MEMORY = 1024 * 1024 * 1024  # of address space: a message of 50 MiB, its text decoded, and the interpreter
 Job = Literal["locate", "splice", "exposed"]
 

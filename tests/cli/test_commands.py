@@ -90,7 +90,11 @@ def test_init_prints_the_record_to_publish(tmp_path: Path) -> None:
 def test_every_key_of_the_written_file_is_explained_and_right_at_its_default(admin: Admin) -> None:
     path = admin.folder / "mailgate.toml"
     text = path.read_text()
-    path.write_text(re.sub(r"(?m)^# ([a-z_]+ = .+)$", r"\1", text))
+    uncommented = re.sub(r"(?m)^# ([a-z_]+ = .+)$", r"\1", text)
+    path.write_text(re.sub(r"(?m)^(jid = )", r"# \1", uncommented))  # a component, or a client account
+    secret = admin.folder / "keys" / "xmpp.secret"
+    secret.write_text("long-enough")
+    secret.chmod(0o600)
     assert "good" in admin.types("check")
 
 

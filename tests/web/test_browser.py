@@ -175,10 +175,10 @@ async def test_by_keyboard_alone(make_gateway: MakeGateway, chromium: Browser) -
     token = await gateway.open()
     async with page_of(chromium, gateway, token) as page:
         order = []
-        for _ in range(5):
+        for _ in range(6):
             await page.keyboard.press("Tab")
             order.append(await page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-        assert order == ["SUMMARY", "region", "number", "BUTTON", "SUMMARY"]
+        assert order == ["SUMMARY", "region", "number", "BUTTON", "A", "SUMMARY"]
         await page.keyboard.press("Enter")
         await expect(page.get_by_label("Your SIP address")).to_be_visible()
         await page.keyboard.press("Tab")

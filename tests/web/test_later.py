@@ -298,7 +298,8 @@ async def test_when_the_time_comes_the_page_follows_and_says_how_it_went(gateway
 )
 async def test_a_time_that_passed_is_explained(gateway: Gateway, missed: Missed, words: str) -> None:
     token = await gateway.open()
-    await gateway.ends(token, Outcome.OFFEREE_BUSY)  # an earlier call, of which the page does not tell now
+    await gateway.press(token)  # an earlier call, of which the page does not tell now
+    await gateway.offers.on_call_event(Ended(attempt_id=await gateway.placed(), outcome=Outcome.OFFEREE_BUSY))
     await book(gateway, token)
     gateway.clock.at = TEN
     await gateway.offers.apply(gateway.offers.offer_id_of(token), Passed(missed=missed))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser, expect
-from test_browser import DESK, NARROWEST, laid_out, page_of, violations
+from test_browser import page_of
 from test_later import DAY, TEN, book, due_at
+from test_states import DESK, NARROWEST, layout, violations
 from web_gateway import Gateway, MakeGateway
 
 from mailgate.calls.model import Answered, Ended, Outcome
@@ -80,7 +81,7 @@ async def test_everybody_can_use_every_page_of_it(
                 await page.set_viewport_size(viewport)
                 await page.emulate_media(color_scheme=colours)
                 assert await violations(page, axe) == [], (what, colours)
-                await laid_out(page)
+                assert await layout(page) == []
 
     token = await gateway.open()
     await everywhere(f"{token}/later?any=1", "choose")
@@ -91,13 +92,13 @@ async def test_everybody_can_use_every_page_of_it(
         await page.locator("#later button").click()
         await expect(page.locator("#number-error")).to_be_visible()
         assert await violations(page, axe) == []
-        await laid_out(page)
+        assert await layout(page) == []
     await book(gateway, token)
     await everywhere(token, "booked")
     async with page_of(chromium, gateway, token, locale=language) as page:
         await page.locator(".booked summary").click()
         assert await violations(page, axe) == []
-        await laid_out(page)
+        assert await layout(page) == []
     await everywhere(f"{token}/later", "move")
     attempt_id = await due_at(gateway, token)
     await everywhere(token, "the destination first")

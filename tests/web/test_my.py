@@ -186,9 +186,9 @@ async def test_the_list_tells_what_became_of_each_offer(make_gateway: MakeGatewa
     page = await signed_in(gateway)
     shown = {
         re.findall(r"<h2[^>]*>(.*?)@", part)[0]: plain(
-            httpx.Response(200, text=f"<p {part.partition('</section>')[0]}")
+            httpx.Response(200, text=f"<p {part.partition('</article>')[0]}")
         )
-        for part in page.text.split('<section class="card mine"')[1:]
+        for part in page.text.split('<article class="card mine"')[1:]
     }
     assert list(shown) == ["looked", "revoked", "tried", "called", "missed", "answered", "declined", "sent"]
     assert " Declined " in shown["declined"] and "would rather write <b>No</b> voice. Sorry." in shown["declined"]
