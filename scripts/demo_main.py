@@ -22,7 +22,8 @@ from demo_page.app import create_app
 from demo_page.hub import Hub
 from demo_page.steps import StepFailed, Steps
 from demo_page.walk import walk
-from lab.gateway import HOST, free_port
+from lab.gateway import HOST
+from lab.ports import free_port
 from lab.world import BEN_NUMBER, World
 from rich.console import Console
 from rich.markup import escape

@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.certificates import Authority
-from lab.gateway import free_port, listens
+from lab.gateway import listens
+from lab.ports import free_port
 
 _CONFIG = """\
 daemonize = false

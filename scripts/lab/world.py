@@ -33,9 +33,10 @@ from typing import Any, Self, TypeVar
 
 import dkim
 
-from lab.asterisk import PrivateAsterisk, free_port
+from lab.asterisk import PrivateAsterisk
 from lab.gateway import GATEWAY_NUMBER, HOST, Gateway
 from lab.phone import Behaviour, Call, Phone
+from lab.ports import free_port
 from lab.postfix import Postfix
 from mailgate.calls.settings import AsteriskSettings, DeploySettings
 

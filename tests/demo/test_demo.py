@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from lab.gateway import free_port
+from lab.ports import free_port
 from playwright.sync_api import Page, expect, sync_playwright
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "demo_main.py"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from lab.gateway import HOST, free_port
+from lab.gateway import HOST
+from lab.ports import free_port
 from listening_world import ADA, BEN, Application, House, house, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from lab.gateway import HOST, free_port
+from lab.gateway import HOST
 from lab.phone import Answer
+from lab.ports import free_port
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
 from listening_world import Application, Device, Hop, House, letter
 

@@ -23,7 +23,8 @@ import dkim
 import milter_room
 import pytest
 from lab.gateway import Gateway
-from lab.postfix import Postfix, free_port
+from lab.ports import free_port
+from lab.postfix import Postfix
 from milter_room import Room
 
 from smtp_hooks.deploy_milter import MilterDeploySettings, render_milter

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import icalendar
 import lab.sink
 import pytest
-from lab.gateway import free_port
+from lab.ports import free_port
 from lab.sink import Taken
 
 from mailgate.calls.model import Outcome

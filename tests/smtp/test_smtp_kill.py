@@ -18,7 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 from lab.gateway import Gateway
-from lab.postfix import Postfix, free_port
+from lab.ports import free_port
+from lab.postfix import Postfix
 from smtp_gateway import ADA, NUMBER, letter
 
 KILLS = 20

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import dkim
 import pytest
-from lab.postfix import Postfix, free_port
+from lab.ports import free_port
+from lab.postfix import Postfix
 
 from smtp_hooks.deploy import PostfixSettings, Way, render_postfix
 from smtp_hooks.dkim import Signer, complete

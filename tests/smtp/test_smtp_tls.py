@@ -17,7 +17,7 @@ import uvloop
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from lab import sink
 from lab.certificates import Authority
-from lab.postfix import free_port
+from lab.ports import free_port
 
 from mailgate import smtp_tls
 from mailgate.config import NextHopTls, ServerTls

@@ -19,7 +19,8 @@ import pytest
 import pytest_asyncio
 from lab import sink
 from lab.gateway import Gateway
-from lab.postfix import Postfix, free_port
+from lab.ports import free_port
+from lab.postfix import Postfix
 from smtp_gateway import ADA, NUMBER, Hop, letter
 
 BEN, CAT, DAN = (f"{name}@example.net" for name in ("ben", "cat", "dan"))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.asterisk import HOST, PrivateAsterisk
 from lab.cast import ADA, GATEWAY, OFFEREE, Calls
 from lab.phone import Answer, Phone
+from lab.ports import free_port
 
 from mailgate.calls.model import CallOrder, Channel
 from mailgate.calls.settings import AsteriskSettings, DeploySettings, SipUser

@@ -9,9 +9,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.asterisk import HOST, PrivateAsterisk
 from lab.cast import ADA, OFFEREE, Calls, linked
 from lab.phone import Answer, Phone, Ring
+from lab.ports import free_port
 
 from mailgate.calls.model import Answered, Bridged, CallOrder, Ended, Outcome, Ringing
 from mailgate.calls.trunks import Line, Trunk

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port, tree
+from lab.asterisk import HOST, PrivateAsterisk, tree
 from lab.cast import ADA, GATEWAY, OFFEREE, Calls
 from lab.phone import Answer, Phone, Reject
+from lab.ports import free_port
 
 from mailgate.calls.asterisk.link import Link, Refused
 from mailgate.calls.deploy import DIALPLAN_VERSION, render_asterisk

@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.asterisk import HOST, PrivateAsterisk
 from lab.cast import ADA, GATEWAY, OFFEREE, linked
 from lab.certificates import Authority
 from lab.phone import Answer, Phone
+from lab.ports import free_port
 
 from mailgate.calls.model import Bridged, CallOrder, Channel, Outcome
 from mailgate.calls.trunks import Transport, Trunk

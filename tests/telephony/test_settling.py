@@ -8,9 +8,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.asterisk import HOST, PrivateAsterisk
 from lab.cast import ADA, OFFEREE, Calls
 from lab.phone import Answer, Behaviour, Phone, Reject, Ring
+from lab.ports import free_port
 
 from mailgate.calls.action import SLOTS, WEEK_S, slot
 from mailgate.calls.asterisk import Asterisk

@@ -7,9 +7,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from lab.asterisk import HOST, PrivateAsterisk, free_port
+from lab.asterisk import HOST, PrivateAsterisk
 from lab.cast import ADA, GATEWAY, OFFEREE, Calls, linked
 from lab.phone import Answer, Behaviour, Phone, Reject, Ring
+from lab.ports import free_port
 
 from mailgate.calls.model import Bridged, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.trunks import Line, LinesBusy, Transport, Trunk, lines_for, seats
