@@ -21,8 +21,8 @@ from mailgate.web.sip_relay import MOST_OCTETS
 STOP_S = 5
 """How long answers under way may take when the server stops."""
 _BACKLOG = 1024
-WS_PING_S = 10.0
-"""A WebSocket whose other end is gone is noticed within twice that."""
+WS_PING_S = 7.0
+"""A WebSocket whose other end is gone is noticed within twice that, and left after a last wait of 10 s."""
 
 
 class _Uvicorn(uvicorn.Server):

@@ -24,6 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
+from starlette.routing import Match
 
 from mailgate import __version__
 from mailgate.calls.model import Channel
@@ -216,6 +217,15 @@ def _place(cursor: str | None) -> tuple[float, str]:
         raise Problem(Kind.MALFORMED, "cursor: not the `next` of a page") from error
 
 
+def _methods(api: FastAPI, request: Request) -> set[str]:
+    """All that are known at this address (RFC 9110, 10.2.1): each of them is a route of its own."""
+    found: set[str] = set()
+    for route in api.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
+
+
 def _handle_errors(api: FastAPI) -> None:
     """Each error that a request may meet, as a problem."""
 
@@ -231,8 +241,8 @@ def _handle_errors(api: FastAPI) -> None:
                 return Problem(Kind.KEY_REUSED)
             case IllegalTransition():
                 return Problem(Kind.ENDED)
-            case HTTPException(status_code=405, headers=headers):
-                return Problem(Kind.METHOD, Allow=(headers or {}).get("Allow", "GET, POST"))
+            case HTTPException(status_code=405):
+                return Problem(Kind.METHOD)
             case HTTPException(status_code=400):
                 return Problem(Kind.MALFORMED, "the body is not JSON")
             case UnknownOffer() | HTTPException():
@@ -241,7 +251,10 @@ def _handle_errors(api: FastAPI) -> None:
                 return Problem(Kind.FAILURE)
 
     async def handle(request: Request, error: Exception) -> Response:
-        return answer(told(error))
+        problem = told(error)
+        if problem.kind is Kind.METHOD:
+            problem.headers["Allow"] = ", ".join(sorted(_methods(api, request)))
+        return answer(problem)
 
     for kind in (
         Problem,
