@@ -99,16 +99,13 @@ def private(folder: Path) -> Postfix:
 
 
 @contextlib.contextmanager
-def opendkim(folder: Path, postfix: Postfix) -> Iterator[subprocess.Popen[bytes]]:
-    socket = postfix.root / "queue" / "opendkim.sock"
-    (folder / "key.pem").write_bytes(generate())
-    (folder / "opendkim.conf").write_text(OPENDKIM.format(folder=folder, socket=socket))
-    postfix.run_script(f"postconf -Pe '{postfix.service}/smtpd_milters=unix:opendkim.sock'")
-    process = subprocess.Popen(["/usr/sbin/opendkim", "-f", "-x", str(folder / "opendkim.conf")])
+def _serving(command: list[str], socket: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A milter, once its socket is there; ended at the end."""
+    process = subprocess.Popen(command)
     try:
         while not socket.exists():
             if process.poll() is not None:
-                raise SystemExit("opendkim did not start")
+                raise SystemExit(f"{command[0]} did not start")
             time.sleep(0.05)
         yield process
     finally:
@@ -117,20 +114,22 @@ def opendkim(folder: Path, postfix: Postfix) -> Iterator[subprocess.Popen[bytes]
 
 
 @contextlib.contextmanager
+def opendkim(folder: Path, postfix: Postfix) -> Iterator[subprocess.Popen[bytes]]:
+    socket = postfix.root / "queue" / "opendkim.sock"
+    (folder / "key.pem").write_bytes(generate())
+    (folder / "opendkim.conf").write_text(OPENDKIM.format(folder=folder, socket=socket))
+    postfix.run_script(f"postconf -Pe '{postfix.service}/smtpd_milters=unix:opendkim.sock'")
+    with _serving(["/usr/sbin/opendkim", "-f", "-x", str(folder / "opendkim.conf")], socket) as process:
+        yield process
+
+
+@contextlib.contextmanager
 def idle(postfix: Postfix) -> Iterator[subprocess.Popen[bytes]]:
     """The milter that does no work."""
     socket = postfix.root / "queue" / "idle.sock"
     postfix.run_script(f"postconf -Pe '{postfix.service}/smtpd_milters=unix:idle.sock'")
-    process = subprocess.Popen([sys.executable, str(HERE / "milter_idle.py"), str(socket)])
-    try:
-        while not socket.exists():
-            if process.poll() is not None:
-                raise SystemExit("the milter that does no work did not start")
-            time.sleep(0.05)
+    with _serving([sys.executable, str(HERE / "milter_idle.py"), str(socket)], socket) as process:
         yield process
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @contextlib.contextmanager
