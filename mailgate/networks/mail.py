@@ -88,8 +88,8 @@ def _mailbox(address: str, name: str = "") -> Address:
     return Address(name, local, domain)  # raises ValueError where there are line ends in it
 
 
-def paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
-    """What a notice says, one paragraph each; `says` is one language's of `words()`."""
+def sentences(notice: Notice, says: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """What happened, and why, as every network says it; `says` is one language's of `words()`."""
     told = [says[notice.kind.value].format_map(values).strip("\n")]
     if values.get("reason") and values["reason"] != "other":
         told.append(says["reason"].format_map({**values, "reason": says[f"reason-{values['reason']}"]}))
@@ -97,6 +97,12 @@ def paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, str
         told.append(says[values["outcome"]].format_map(values))
     if values.get("missed"):
         told.append(says[f"missed-{values['missed']}"].format_map(values))
+    return told
+
+
+def paragraphs(notice: Notice, says: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """What a notice says, one paragraph each; `says` is one language's of `words()`."""
+    told = sentences(notice, says, values)
     if values.get("text"):
         told.append("\n".join(f"> {line}".rstrip() for line in values["text"].split("\n")))
     if notice.kind in _PERSONAL:

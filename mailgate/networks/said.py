@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mailgate.networks import invite, missed_call
-from mailgate.networks.mail import MailSettings
+from mailgate.networks.mail import MailSettings, sentences
 from mailgate.offers.notice import Kind, Notice
 from smtp_hooks.block import clean_name
 
@@ -23,13 +23,7 @@ def said(notice: Notice, settings: MailSettings, languages: Mapping[str, Mapping
     invitation = invite.of(notice, settings)
     if invitation:
         values |= {"when": invitation.when, "page": invitation.page}
-    told = [says[notice.kind.value].format_map(values).strip("\n")]
-    if values.get("reason") and values["reason"] != "other":
-        told.append(says["reason"].format_map({**values, "reason": says[f"reason-{values['reason']}"]}))
-    if values.get("outcome"):
-        told.append(says[values["outcome"]].format_map(values))
-    if values.get("missed"):
-        told.append(says[f"missed-{values['missed']}"].format_map(values))
+    told = sentences(notice, says, values)
     if values.get("text"):
         told.append(f"“{values['text']}”")
     return says[f"{notice.kind.value}-subject"].format_map(values), "\n\n".join(told)
