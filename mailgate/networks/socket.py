@@ -19,7 +19,7 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from mailgate.accounts.device import Device
 from mailgate.errors import MailgateError
 from mailgate.listen.protocol import MOST_OCTETS
 from mailgate.listening import Listeners
+from mailgate.networks import outside
 from mailgate.offers.notice import Delivery, Notice
 
 log = logging.getLogger(__name__)
@@ -197,8 +198,7 @@ async def resolve(host: str, port: int, allowed: Sequence[IPv4Network | IPv6Netw
         raise NotAllowed(f"{host} has no address: {error.strerror}") from None
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     for each in addresses:
-        address = ip_address(each)
-        mapped = getattr(address, "ipv4_mapped", None)
-        if not any((mapped or address) in network for network in allowed):
+        address = outside.parse(each)
+        if not outside.is_inside(getattr(address, "ipv4_mapped", None) or address, allowed):
             raise NotAllowed(f"{host} is at {each}, which is in none of the networks of listening.call_out")
     return addresses[0]
