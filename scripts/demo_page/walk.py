@@ -194,17 +194,18 @@ async def until_page(link: str, words: str, within_s: float = 6.0) -> Page:
 
 
 class _Fields(HTMLParser):
-    """The hidden fields of the first form."""
+    """The hidden fields of the form that asks for a call."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, str] = {}
-        self._forms = 0
+        self._form: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        self._forms += tag == "form"
-        if tag == "input" and self._forms == 1 and values.get("type") == "hidden" and values.get("name"):
+        if tag == "form":
+            self._form = values.get("id")
+        if tag == "input" and self._form == "call" and values.get("type") == "hidden" and values.get("name"):
             self.found[str(values["name"])] = values.get("value") or ""
 
 
