@@ -56,7 +56,9 @@ from mailgate.offers.courier import Courier
 from mailgate.offers.held import Held
 from mailgate.offers.notice import ByKind, Kind, Network
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.post import Post
+from mailgate.offers.reach import Reach
 from mailgate.offers.scheduler import Scheduler
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
@@ -111,6 +113,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
         voice, held, mail_waits = Speech(speech_settings(config)), Held(), asyncio.Event()
+        reach = Reach(store, sealer, time_zone(config))
         desk = CallDesk(
             asterisk,
             voice,
@@ -122,6 +125,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 destination_presses_key=config.call.destination_presses_key,
             ),
             say_who_is_called=config.call.say_who_is_called,
+            ways=reach.ways,
         )
         offers = Offers(
             store=store,
@@ -134,7 +138,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
             now=time.time,
             new_id=gate.new_id,
             held=held,
+            reach=reach,
         )
+        own_order = OwnOrder(offers, reach, asterisk.available, own_number=config.gateway.number, now=time.time)
         failed = FailedCalls(
             config,
             store=store,

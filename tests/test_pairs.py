@@ -71,9 +71,7 @@ def test_no_pair_is_skipped_that_both_would_prefer(
         better = {
             other
             for other in usable
-            if other != pair
-            and place1[other.leg1] <= place1[pair.leg1]
-            and place2[other.leg2] <= place2[pair.leg2]
+            if other != pair and place1[other.leg1] <= place1[pair.leg1] and place2[other.leg2] <= place2[pair.leg2]
         }
         assert better <= set(found[:n])
     assert bool(found) == bool(usable)

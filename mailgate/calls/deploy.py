@@ -14,7 +14,7 @@ import jinja2
 from mailgate.calls.settings import DeploySettings
 from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 4
+DIALPLAN_VERSION = 5
 
 MODULES: tuple[str, ...] = (
     *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),

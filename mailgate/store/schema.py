@@ -434,3 +434,12 @@ def listening(db: Database) -> None:
         "CREATE INDEX idx_offers_waiting_for ON offers (lower(offeree_address))"
         " WHERE state IN ('open', 'declined', 'booked', 'missed')"
     )
+
+
+@MIGRATIONS()
+def orders_of_channels(db: Database) -> None:
+    """When each channel of a destination may ring; what an attempt falls back on, and how far it has fallen."""
+    db.table("destinations").add_column("channel_hours", str, not_null_default="")
+    db.table("attempts").add_column("rest", bytes)
+    for column in ("falls", "again"):
+        db.table("attempts").add_column(column, int, not_null_default=0)
