@@ -18,6 +18,7 @@ from mailgate.networks.socket import Caller, CallingSettings, SocketNetwork
 from mailgate.networks.ways import Ways
 from mailgate.offers.making import Making
 from mailgate.offers.notice import Network, Notice
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
 from mailgate.store import devices
@@ -34,7 +35,9 @@ def listeners(
     sealer: Sealer,
     ring: KeyRing,
     offers: Offers,
+    own_order: OwnOrder,
     posted: Callable[[], None],
+    in_call: Callable[[str], bool] = lambda name: False,
 ) -> Listeners:
     """The gateway's side of listening applications, told of every offer that a message carries. Raises ConfigError."""
     wished = config.listening
@@ -46,6 +49,7 @@ def listeners(
         sealer=sealer,
         offers=offers,
         making=making,
+        own_order=own_order,
         dial=dial(config),
         say=partial(said, settings=words, languages=mail.words()),
         settings=ListeningSettings(
@@ -57,6 +61,7 @@ def listeners(
         ),
         now=time.time,
         posted=posted,
+        in_call=in_call,
     )
     if wished.enabled:
         offers.on_kept = found.kept

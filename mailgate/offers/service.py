@@ -165,7 +165,8 @@ class Offers:
         if offer.state not in WAITING:
             return view(offer, now, on_line=on_line)
         pin = self._pins.of(offer.offer_id)
-        return view(offer, now, pin, on_line=on_line, reachable=self._reach.any(offer.terms))
+        reachable, listed = self._reach.any(offer.terms), self._reach.listed(offer.terms.offeree_address)
+        return view(offer, now, pin, on_line=on_line, reachable=reachable, listed=listed)
 
     def stir(self, offer_id: str) -> None:
         """Show the offer again to who watches it: something beside its state has changed."""
@@ -254,7 +255,7 @@ class Offers:
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
         if not held:  # who waits on the line has no need to be rung
             self._reach.may_ring(offer, self._now())
-        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1)
+        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1) if browser or not proven else None
         if proven and hand and standing(offer.forwarding, offer.holders, hand) is not Standing.HOLDER:
             hand = None
         rest = tuple(Try(attempt_id=self._new_id(), leg1=each) for each in then or ())

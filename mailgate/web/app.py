@@ -42,6 +42,7 @@ from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
@@ -57,6 +58,7 @@ from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
 from mailgate.web.live import Streams
 from mailgate.web.my import SESSION_COOKIE, MyPages
+from mailgate.web.my_order import OrderPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.posted import Front
@@ -89,6 +91,7 @@ def create_app(
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
     listeners: Listeners | None = None,
+    own_order: OwnOrder | None = None,
 ) -> FastAPI:
     """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
     nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
@@ -151,6 +154,7 @@ def create_app(
             *LanguageSwitch(settings, pages.languages).routes(),
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
             *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
+            *(OrderPages(own, own_order, pages, accept.front()).routes() if own and own_order else ()),
             *talk_routes,
             *(ListenSockets(settings, listeners, own.account, SESSION_COOKIE).routes() if listeners and own else ()),
             *(_api(settings, programs, dial, pages, now) if programs else ()),
