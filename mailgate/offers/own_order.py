@@ -19,8 +19,10 @@ from mailgate.calls import pairs
 from mailgate.calls.model import Channel
 from mailgate.calls.pairs import Way
 from mailgate.errors import CallRefused, OutcomeUnknown
+from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.reach import Reach
 from mailgate.offers.service import Offers
+from mailgate.offers.table import WAITING, Name
 from mailgate.offers.view import View
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class OwnOrder:
         can be reached just now), `destination-unavailable`.
         """
         offer, held = self._offers.agreed(token)
+        if offer.state not in WAITING:  # said before anything is asked of Asterisk
+            raise IllegalTransition(offer.state, Name.ACCEPTED)
         ways = [way for way in ways if not self._reach.suppressed(way.channel)]
         if not ways:
             raise CallRefused("no-channel", "there is no verified way to call you: `mailgate account verify`, or /my")

@@ -68,13 +68,18 @@ async def by_own_order(world: World, http: Visitor) -> Callable[[str], Awaitable
     return press
 
 
+async def command(world: World, *words: str) -> str:
+    """Beside the telephones, which answer Asterisk's questions meanwhile and would count as gone."""
+    return (await asyncio.to_thread(world.gateway.run, *words)).stdout
+
+
 async def over(world: World, http: Visitor, link: str) -> str:
     """Whoever is up hangs up; the attempts as `mailgate explain` tells them."""
     for phone in (world.network, *world.phones.values()):
         for call in phone.calls:
             phone.hang_up(call)
     await http.sees(link, "The call has ended")
-    return " ".join(world.gateway.run("explain", link).stdout.split())
+    return " ".join((await command(world, "explain", link)).split())
 
 
 def nobody_sees_the_other_s_list(world: World, http: Visitor) -> None:
@@ -151,9 +156,9 @@ async def test_hours_and_order_are_the_party_s_own(
     """Ada's SIP telephone rings at other hours only; Ben would rather be called on the telephone."""
     hour = datetime.now(UTC).hour
     elsewhen = f"Mon-Sun {(hour + 8) % 23}-{(hour + 8) % 23 + 1}"
-    world.gateway.run("account", "change", ADA, "--time-zone", "UTC")
-    world.gateway.run("account", "channel", ADA, "sip:ada", "--hours", elsewhen)
-    world.gateway.run("account", "channel", BEN, BEN_NUMBER, "--first")
+    await command(world, "account", "change", ADA, "--time-zone", "UTC")
+    await command(world, "account", "channel", ADA, "sip:ada", "--hours", elsewhen)
+    await command(world, "account", "channel", BEN, BEN_NUMBER, "--first")
     try:
         link = await link_to(world)
         assert await by_own_order(link) == 303
@@ -161,14 +166,14 @@ async def test_hours_and_order_are_the_party_s_own(
         assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (1, 1)
         assert not world.phones["ben"].calls and not world.phones["ada"].calls
         await over(world, http, link)
-        world.gateway.run("account", "channel", ADA, ADA_NUMBER, "--hours", elsewhen)
+        await command(world, "account", "channel", ADA, ADA_NUMBER, "--hours", elsewhen)
         quiet = await link_to(world)
         assert await by_own_order(quiet) == 409
         assert "takes no calls just now" in (await http.accept(quiet)).text
     finally:
         for number in ("sip:ada", ADA_NUMBER):
-            world.gateway.run("account", "channel", ADA, number, "--hours", "")
-        world.gateway.run("account", "channel", BEN, "sip:ben", "--first")
+            await command(world, "account", "channel", ADA, number, "--hours", "")
+        await command(world, "account", "channel", BEN, "sip:ben", "--first")
 
 
 async def test_who_has_refused_is_not_called_again(
