@@ -27,8 +27,10 @@ async def world() -> AsyncIterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
     configuration = {"listening": {"call_out": ["127.0.0.0/8"]}, "call": CAUTIOUS}
     async with World(folder, configuration=configuration) as found:
-        found.gateway.account_add(BEN, "Ben Bright", "--number", BEN_NUMBER, "--mode", "never")
-        found.gateway.account_add(DOV, "Dov Desk", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never")
+        await asyncio.to_thread(found.gateway.account_add, BEN, "Ben Bright", "--number", BEN_NUMBER, "--mode", "never")
+        await asyncio.to_thread(
+            found.gateway.account_add, DOV, "Dov Desk", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
+        )
         yield found
         for name, text in found.logs().items():
             print(f"--- {name}\n{text[-5000:]}")
