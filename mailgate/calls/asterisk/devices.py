@@ -1,7 +1,8 @@
 """Which SIP telephones are in a call just now: one subscription to Asterisk's device states, and a first look.
 
-Device states come as AMI events (DeviceStateChange, class "call"); only those of PJSIP pass the filter that
-`mailgate deploy asterisk` writes, and res_manager_devicestate is what forwards them. What was so before the link was up is read from the channels that there are.
+Device states come as AMI events (DeviceStateChange, class "call"), which res_manager_devicestate forwards; only those
+of PJSIP pass the filter that `mailgate deploy asterisk` writes. What was so before the link was up is read from the
+channels that there are.
 Known limits: a telephone behind a trunk has no state here; while the link is down, the last known state is believed.
 """
 
