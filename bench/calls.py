@@ -30,8 +30,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "scripts")]
 
-from lab.asterisk import HOST, PrivateAsterisk, free_port  # noqa: E402
+from lab.asterisk import HOST, PrivateAsterisk  # noqa: E402
 from lab.audio import tone  # noqa: E402
+from lab.ports import free_port  # noqa: E402
 
 from mailgate.calls.action import originate_action  # noqa: E402
 from mailgate.calls.deploy import render_asterisk  # noqa: E402
