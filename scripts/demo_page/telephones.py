@@ -233,6 +233,8 @@ def _ending(call: Call) -> str:
             return "given up"
         case state if state.startswith("refused"):
             return "not reached"
+        case "rejected 486":
+            return "a caller was told: busy"
         case state if state.startswith("rejected"):
             return "declined"
         case _:

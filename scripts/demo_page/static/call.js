@@ -50,13 +50,17 @@ const type = async (event) => {
 // --- Ada's call --------------------------------------------------------------------------------------------------------
 export const joined = ({ phones, desk }) => phones.ada.outgoing && phones.ada.state === "talking" && desk.state === "connected";
 
+// Ben has answered at his telephone, and Asterisk had nothing to tell.
+export const ordinary = ({ phones, desk }) => phones.ada.outgoing && phones.ben.state === "talking" && desk.state !== "connected" && phones.ben.hears === "Ada";
+
 const says = (picture) => {
   const { ada, ben } = picture.phones;
   if (!ada.outgoing) return "";
   if (ada.state === "calling") return ben.state === "ringing" ? "It rings: answer it below, or let it ring." : "";
   if (ada.state === "over") return `Over: ${ada.ended}.`;
   if (joined(picture)) return "It is the call that Ada began with: nobody was called back.";
-  if (ben.state === "talking" && !ben.outgoing && ada.hears === "Ben") return "An ordinary call: mailgate has no part in it.";
+  if (ordinary(picture)) return "An ordinary call: mailgate has no part in it.";
+  if (picture.desk.state === "declined") return "Ben’s words are spoken to her, and end the call.";
   return "Ben was told, and Ada holds. Open the offer on Ben’s screen; or answer from there in words, which are spoken to her.";
 };
 

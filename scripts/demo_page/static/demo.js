@@ -1,6 +1,6 @@
 // The demo's page: one live stream from the server, shown by the parts below. No state is kept here that matters.
 import { close, startAccept } from "./accept.js";
-import { joined, setLine, showCall, showScreen, startCall } from "./call.js";
+import { joined, ordinary, setLine, showCall, showScreen, startCall } from "./call.js";
 import { showMail, startMail } from "./mail.js";
 import { showPhones, startPhones } from "./phones.js";
 
@@ -50,16 +50,15 @@ const byMail = ({ mail, phones }, accepting) => {
   return talked ? 4 : 3;
 };
 const byCall = (picture, accepting) => {
-  const { ada } = picture.phones;
-  if (!ada.outgoing || ada.state === "idle") {
-    talked = false;
-    return 0;
-  }
-  if (joined(picture)) talked = true;
-  if (ada.state === "talking") return talked ? 4 : accepting ? 3 : 2;
-  return ada.state === "calling" ? 1 : talked ? 5 : 0;
+  const { ada, ben } = picture.phones;
+  if (!ada.outgoing || ada.state === "idle") return 0;
+  if (joined(picture)) talkedIn = ada.call_id;
+  const talked = talkedIn === ada.call_id;
+  if (ada.state === "talking") return talked ? 4 : ordinary(picture) ? 0 : accepting ? 3 : 2;
+  return talked ? 5 : ada.state === "calling" && ben.busy ? 1 : 0;
 };
 let talked = false;
+let talkedIn = "";
 
 // --- the stream --------------------------------------------------------------------------------------------------------
 let picture = null;

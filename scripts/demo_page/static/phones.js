@@ -1,11 +1,12 @@
 // The two telephones, the way between them, and what can be heard on it.
-import { joined } from "./call.js";
+import { joined, ordinary } from "./call.js";
 import { clock, put } from "./show.js";
 import { listen } from "./sound.js";
 
 const shown = document.body.dataset.shown.replaceAll(" ", "\u00a0");
 const cards = Object.fromEntries([...document.querySelectorAll(".phone")].map((card) => [card.dataset.key, card]));
 const bridge = document.getElementById("bridge");
+const NAMES = ["Ada", "Ben"];
 
 const putHtml = (element, ...parts) => {
   const text = parts.map((part) => part.textContent ?? part).join("");
@@ -22,9 +23,9 @@ const says = (phone) => {
     case "talking":
       return "In a call";
     case "over":
-      return "Call over";
+      return phone.busy ? "Busy" : "Call over";
     default:
-      return phone.busy ? "On another call" : "Ready";
+      return phone.busy ? "Busy" : "Ready";
   }
 };
 
@@ -34,7 +35,7 @@ const showPhone = (card, phone) => {
   const up = phone.state === "talking";
   card.dataset.state = phone.state;
   const waits = up && !phone.pressed && !phone.outgoing;
-  card.classList.toggle("asked", waits && phone.hears !== "" && !phone.by_itself);
+  card.classList.toggle("asked", waits && phone.hears !== "" && !NAMES.includes(phone.hears) && !phone.by_itself);
   put(find(".state"), says(phone)); // a live region: so the clock, which changes each second, stands beside it
   put(find(".clock"), up || (phone.state === "over" && phone.seconds) ? clock(phone.seconds) : "");
   if (phone.state === "idle") put(find(".caller"), "");
@@ -42,7 +43,7 @@ const showPhone = (card, phone) => {
   else putHtml(find(".caller"), phone.outgoing ? "called " : "shows ", bold(phone.caller));
   find(".caller").title = phone.network && !phone.outgoing ? `The call came by ${phone.network}` : "";
   find(".meter").style.setProperty("--level", phone.level);
-  if (phone.hears === "Ada" || phone.hears === "Ben") putHtml(find(".hears"), "hears ", bold(phone.hears));
+  if (NAMES.includes(phone.hears)) putHtml(find(".hears"), "hears ", bold(phone.hears));
   else put(find(".hears"), phone.hears ? `hears ${phone.hears}` : phone.state === "talking" ? "hears nothing" : "");
   find("[data-do=answer]").disabled = !rings;
   find("[data-do=hang-up]").disabled = !rings && !up && phone.state !== "calling";
@@ -53,12 +54,13 @@ const showPhone = (card, phone) => {
   find("[data-do=by-itself]").checked = phone.by_itself;
 };
 
-const words = ({ ben, ada }, talk) => {
+const words = ({ phones: { ben, ada }, desk }, talk) => {
   if (talk) return "Ada and Ben are talking";
   if (ben.state === "talking" && ada.state === "talking" && !ada.outgoing) return "Ada is asked to press 1";
   if (ada.state === "ringing") return "Calling Ada";
   if (ben.state === "talking") return ben.pressed ? "One moment …" : "Ben hears who offers the call";
   if (ben.state === "ringing" || ada.state === "calling") return "Calling Ben";
+  if (ada.state === "talking" && desk.state === "declined") return "Ada hears Ben’s words";
   if (ada.state === "talking") return ada.hears === "music" ? "Ada holds" : "Ada hears that Ben was told";
   return ben.state === "over" || ada.state === "over" ? "The call is over" : "No call";
 };
@@ -75,9 +77,10 @@ const showBridge = (picture) => {
     wire.classList.toggle("up", phone.state === "talking" || talk);
   }
   bridge.dataset.state = talk ? "talking" : live(ben) || live(ada) ? "calling" : "idle";
-  put(bridge.querySelector(".says"), words(picture.phones, talk));
+  put(bridge.querySelector(".says"), words(picture, talk));
   const note = document.getElementById("hidden-note");
   if (byPage && ben.state !== "talking") put(note, "Ben talks from the page. Neither learns the other’s number.");
+  else if (ordinary(picture)) put(note, "Ben has answered an ordinary call.");
   else if (talk) put(note, `Both displays show ${shown}. Neither learns the other’s number.`);
   else if (bridge.dataset.state === "idle") put(note, "Two real SIP telephones and a real Asterisk between them.");
   else put(note, ben.state === "talking" && !ben.pressed && !ben.by_itself ? "Press 1 on Ben’s telephone." : "");
