@@ -145,8 +145,10 @@ async def _page(folder: Path, port: int, browser: bool, scene: int | None) -> in
 
 async def _stopped(hub: Hub, world: World) -> None:
     with console.status("Stopping"):
-        await hub.stop()
-        await world.stop()
+        try:
+            await hub.stop()
+        finally:
+            await world.stop()
 
 
 def _show_logs(world: World) -> None:

@@ -62,8 +62,8 @@ def test_once_runs_from_letter_to_bridged_call_and_from_busy_line_to_page() -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
     first, second = re.split(r"(?m)^2  A call that fails", done.stdout)
-    assert first.count("✓") == 14, first
-    assert second.count("✓") == 10, second
+    assert first.count("✓") == 17, first
+    assert second.count("✓") == 11, second
     assert re.search(r"Ada’s very call is joined  the same Call-ID", second)
     ended(done.stdout)
 
