@@ -29,6 +29,7 @@ from demo_page.checks import (
 )
 from demo_page.hub import Hub, spaced
 from demo_page.steps import Steps
+from demo_page.telephones import Telephone
 
 
 async def walk(world: World, hub: Hub, steps: Steps, *, number: str = BEN_NUMBER) -> None:
@@ -90,20 +91,15 @@ async def _accept(world: World, hub: Hub, link: str, number: str, steps: Steps) 
 async def _talk(hub: Hub, link: str, steps: Steps) -> None:
     ben, ada = hub.telephones["ben"], hub.telephones["ada"]
     ada.by_itself = False
-    shown = SHOWN_NUMBER
     with steps.step("Leg 1: Ben’s telephone rings") as note:
-        rings = await until(ben, lambda d: d.state == "ringing", RINGS_WITHIN_S)
-        expect(rings.caller == shown, f"it shows {rings.caller}")
-        note(f"it shows {spaced(shown)}")
+        note(await _rings(ben))
     with steps.step("Ben answers and hears who offers the call"):
         ben.answer()
         await until(ben, lambda d: d.hears == "a voice", SPEAKS_WITHIN_S)
         expect(ada.call is None, "Ada’s telephone rings before Ben pressed a key")
     with steps.step("Ben presses 1 (RFC 4733); leg 2: Ada’s telephone rings") as note:
         ben.press("1")
-        rings = await until(ada, lambda d: d.state == "ringing", RINGS_WITHIN_S)
-        expect(rings.caller == shown, f"it shows {rings.caller}")
-        note(f"it shows {spaced(shown)}")
+        note(await _rings(ada))
     with steps.step("Ada answers and hears who is on the line"):
         ada.answer()
         await until(ada, lambda d: d.hears == "a voice", SPEAKS_WITHIN_S)
@@ -115,6 +111,13 @@ async def _talk(hub: Hub, link: str, steps: Steps) -> None:
     with steps.step("They talk: each hears the other’s tone, and nothing else") as note:
         await asyncio.sleep(1.0)
         note(", ".join(clear(who.name, whom, share_of(who, whom)) for who, whom in ((ben, "Ada"), (ada, "Ben"))))
+
+
+async def _rings(telephone: Telephone) -> str:
+    """That it rings and shows the gateway's number alone, in words."""
+    display = await until(telephone, lambda d: d.state == "ringing", RINGS_WITHIN_S)
+    expect(display.caller == SHOWN_NUMBER, f"it shows {display.caller}")
+    return f"it shows {spaced(SHOWN_NUMBER)}"
 
 
 async def _end(world: World, hub: Hub, link: str, steps: Steps) -> None:
