@@ -42,7 +42,12 @@ console = Console(highlight=False)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--once", is_flag=True, help="Run both scenes by themselves, without a page, and end.")
 @click.option("--scene", type=click.IntRange(1, 2), help="With --once: this scene alone; else: show it first.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; otherwise a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65534),
+    default=0,
+    help="Of the page; the next is mailgate's.",
+)
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @click.option("--keep", is_flag=True, help="Keep the folder with configuration, mail and logs.")
 @click.option("--number", default=BEN_NUMBER, help="With --once: what Ben types as his number.")
@@ -50,7 +55,7 @@ def main(once: bool, scene: int | None, port: int, browser: bool, keep: bool, nu
     """An e-mail becomes a telephone call, and so does a call that fails, on real parts."""
     folder = Path(tempfile.mkdtemp(prefix="mg-", dir="/tmp"))  # short: UNIX sockets live in it
     try:
-        status = _run(_once(folder, number, scene) if once else _page(folder, port or free_port(), browser, scene))
+        status = _run(_once(folder, number, scene) if once else _page(folder, port, browser, scene))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped, and what is left is done at once
         if keep:
@@ -113,10 +118,13 @@ async def _once(folder: Path, number: str, scene: int | None) -> int:
 
 
 async def _page(folder: Path, port: int, browser: bool, scene: int | None) -> int:
-    """Runs until it is cancelled; returns only where something could not be started."""
+    """Runs until it is cancelled; returns only where something could not be started. `port` 0: any that is free."""
+    given, port = port, port or free_port()
     origins = [f"http://{HOST}:{port}", f"http://localhost:{port}"]
     wishes = {"web": {"frame_ancestors": origins}, "failed_calls": _PATIENT}
     world = World(folder, configuration=wishes, dialplan=DIALPLAN)
+    if given:
+        world.gateway.web_port = port + 1
     hub = Hub(world=world)
     server = WebServer(create_app(hub), host=HOST, port=port)
     try:

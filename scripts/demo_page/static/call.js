@@ -50,6 +50,9 @@ const type = async (event) => {
 // --- Ada's call --------------------------------------------------------------------------------------------------------
 export const joined = ({ phones, desk }) => phones.ada.outgoing && phones.ada.state === "talking" && desk.state === "connected";
 
+// Ben talks, and not at his telephone. What a microphone brings is known by no tone: his application says that it is so.
+export const byPage = ({ phones, desk }) => desk.state === "connected" && phones.ada.state === "talking" && phones.ben.state !== "talking";
+
 // Ben has answered at his telephone, and Asterisk had nothing to tell.
 export const ordinary = ({ phones, desk }) => phones.ada.outgoing && phones.ben.state === "talking" && desk.state !== "connected" && phones.ben.hears === "Ada";
 

@@ -1,6 +1,6 @@
 // The demo's page: one live stream from the server, shown by the parts below. No state is kept here that matters.
 import { close, startAccept } from "./accept.js";
-import { joined, ordinary, setLine, showCall, showScreen, startCall } from "./call.js";
+import { byPage, joined, ordinary, setLine, showCall, showScreen, startCall } from "./call.js";
 import { showMail, startMail } from "./mail.js";
 import { showPhones, startPhones } from "./phones.js";
 
@@ -39,9 +39,10 @@ const journey = (at) => {
     else step.removeAttribute("aria-current");
   });
 };
-const byMail = ({ mail, phones }, accepting) => {
+const byMail = (picture, accepting) => {
+  const { mail, phones } = picture;
   const states = Object.values(phones).map((phone) => phone.state);
-  if (phones.ben.hears === "Ada" && phones.ada.hears === "Ben") talked = true;
+  if (byPage(picture) || (phones.ben.hears === "Ada" && phones.ada.hears === "Ben")) talked = true;
   if (!states.some((state) => state === "ringing" || state === "talking")) {
     if (states.every((state) => state === "idle")) talked = false;
     if (talked) return 5;

@@ -1,5 +1,5 @@
 // The two telephones, the way between them, and what can be heard on it.
-import { joined, ordinary } from "./call.js";
+import { byPage, ordinary } from "./call.js";
 import { clock, put } from "./show.js";
 import { listen } from "./sound.js";
 
@@ -56,7 +56,7 @@ const showPhone = (card, phone) => {
 
 const words = ({ phones: { ben, ada }, desk }, talk) => {
   if (talk) return "Ada and Ben are talking";
-  if (ben.state === "talking" && ada.state === "talking" && !ada.outgoing) return "Ada is asked to press 1";
+  if (ada.state === "talking" && !ada.outgoing) return "Ada is asked to press 1";
   if (ada.state === "ringing") return "Calling Ada";
   if (ben.state === "talking") return ben.pressed ? "One moment …" : "Ben hears who offers the call";
   if (ben.state === "ringing" || ada.state === "calling") return "Calling Ben";
@@ -68,8 +68,7 @@ const words = ({ phones: { ben, ada }, desk }, talk) => {
 const showBridge = (picture) => {
   const { ben, ada } = picture.phones;
   const live = (phone) => phone.state !== "idle" && phone.state !== "over";
-  const byPage = joined(picture);
-  const talk = byPage || (ben.hears === "Ada" && ada.hears === "Ben");
+  const talk = byPage(picture) || (ben.hears === "Ada" && ada.hears === "Ben");
   const [left, right] = bridge.querySelectorAll("i");
   for (const [wire, phone] of [[left, ben], [right, ada]]) {
     wire.classList.toggle("calling", phone.state === "ringing" || phone.state === "calling");
@@ -79,9 +78,9 @@ const showBridge = (picture) => {
   bridge.dataset.state = talk ? "talking" : live(ben) || live(ada) ? "calling" : "idle";
   put(bridge.querySelector(".says"), words(picture, talk));
   const note = document.getElementById("hidden-note");
-  if (byPage && ben.state !== "talking") put(note, "Ben talks from the page. Neither learns the other’s number.");
+  if (byPage(picture)) put(note, "Ben talks from the page. Neither learns the other’s number.");
   else if (ordinary(picture)) put(note, "Ben has answered an ordinary call.");
-  else if (talk) put(note, `Both displays show ${shown}. Neither learns the other’s number.`);
+  else if (talk) put(note, `${ada.outgoing ? "Ben’s display shows" : "Both displays show"} ${shown}. Neither learns the other’s number.`);
   else if (bridge.dataset.state === "idle") put(note, "Two real SIP telephones and a real Asterisk between them.");
   else put(note, ben.state === "talking" && !ben.pressed && !ben.by_itself ? "Press 1 on Ben’s telephone." : "");
 };
