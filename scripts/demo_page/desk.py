@@ -71,11 +71,11 @@ class Desk:
         return {
             "state": next((m[1] for line in reversed(lines) if (m := _CHANGED.match(line))), ""),
             "runs": any(line.startswith("signed-in ") for line in lines),
-            "lines": [_line(first + n, line) for n, line in enumerate(lines[first:])],
+            "lines": [taken_apart(first + n, line) for n, line in enumerate(lines[first:])],
         }
 
 
-def _line(number: int, line: str) -> dict[str, Any]:
+def taken_apart(number: int, line: str) -> dict[str, Any]:
     """What the application has printed, taken apart as docs/listening.md says: first what it is."""
     kind, _, text = line.partition(" ")
     shown: dict[str, Any] = {"id": number, "kind": kind, "text": text}

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lab.audio import Rtp
 from lab.phone import Behaviour, Call, Phone, Reject, Ring
 from lab.world import VOICES
 
@@ -205,7 +206,12 @@ class Telephone:
                 return name
         if sum(shares[f] for f in _RINGBACK) > _CLEAR:
             return "a ringing tone"
-        return "music" if sum(call.rtp.tones(*_NOTES, seconds=0.3).values()) > _MUSICAL else "a voice"
+        return "music" if musical(call.rtp) else "a voice"
+
+
+def musical(rtp: Rtp) -> bool:
+    """Whether the last three tenths of a second were the gateway's music."""
+    return sum(rtp.tones(*_NOTES, seconds=0.3).values()) > _MUSICAL
 
 
 def loudness(call: Call) -> float:
