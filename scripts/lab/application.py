@@ -61,10 +61,14 @@ class Application:
         return found
 
     async def end(self) -> int:
-        """SIGTERM; the exit status."""
+        """SIGTERM; the exit status, which is not 0 where it had to be killed in the end."""
         if self.process.returncode is None:
             self.process.terminate()
-        code = await asyncio.wait_for(self.process.wait(), 20)
+        try:
+            code = await asyncio.wait_for(self.process.wait(), 20)
+        except TimeoutError:
+            self.process.kill()
+            code = await self.process.wait()
         await asyncio.gather(self._reading, return_exceptions=True)
         return code
 
