@@ -167,6 +167,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--standing", type=int, default=0, metavar="OFFERS", help="others that are open besides")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -176,6 +177,8 @@ async def main() -> None:
         house = House(Path(folder), await asyncio.to_thread(ours.recv))
         await house.asterisk.start()
         assert house.asterisk.connected, house.asterisk.trouble
+        for _ in range(0, options.standing, 1000):
+            await house.open(1000)
         warm, opened = await house.open(1), await house.open(options.count)
         await press(house, warm, 1)
         commits = await asyncio.to_thread(single_commits, house.store)
