@@ -52,7 +52,14 @@ async def chromium(*options: str) -> AsyncIterator[Browser]:
     """A browser; make contexts in it with the width, colours and scripting that are wanted."""
     async with async_playwright() as playwright:
         program = shutil.which("chromium") or PROGRAM
-        browser = await playwright.chromium.launch(executable_path=program, args=[*OPTIONS, *options])
+        browser = await playwright.chromium.launch(
+            executable_path=program,
+            args=[*OPTIONS, *options],
+            # A program's own handlers decide what Ctrl-C does; the browser goes with the program in any case.
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
         try:
             yield browser
         finally:

@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from e2e_callers import busy, calls, hears, holds, link_in_mail, office, there
+from e2e_callers import busy, calls, holds, link_in_mail, office
 from e2e_hidden import faces, shows
 from e2e_world import Visitor, invited
 from lab.browser import chromium, with_voice
 from lab.phone import Answer
+from lab.spoken import hears, said, there
+from lab.talk import begin
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World, off_loop
 from playwright.async_api import expect
 from test_e2e_answers import nonce_of, words_of
-from test_e2e_talk import begin
 
 from mailgate.calls import announcements
-from mailgate.calls.speech import Speech, SpeechSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,7 +75,7 @@ async def nothing_open(world: World) -> None:
 
 def sound(world: World, text: str, language: str) -> Path:
     """Where the gateway keeps the sound of a text."""
-    return Speech(SpeechSettings(folder=world.gateway.folder / "sounds")).place(text, language)
+    return said(world.gateway.folder / "sounds", text, language)
 
 
 def ours(world: World, key: str, language: str = "en") -> Path:
