@@ -23,17 +23,20 @@ from typing import Protocol, assert_never
 from mailgate.accounts.device import Device
 from mailgate.accounts.model import Account
 from mailgate.calls.model import Channel
+from mailgate.calls.model import Kind as ChannelKind
 from mailgate.errors import CallRefused, MailgateError
 from mailgate.listen import protocol
 from mailgate.listen.proof import device_proof, gateway_proof, same
 from mailgate.listen.protocol import Accept, Changed, Decline, Hello, Make, Malformed, Presence, Refused, Reply, Shown
 from mailgate.offers import hours as hours_of
+from mailgate.offers import own_channels
 from mailgate.offers.answer import Reason
 from mailgate.offers.answers import NothingSaid
 from mailgate.offers.issue import Issued
 from mailgate.offers.making import Making, MakingRefused
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import IllegalTransition
+from mailgate.offers.own_channels import OwnChannel
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
@@ -234,9 +237,10 @@ class Listeners:
 
     # --- a connection -------------------------------------------------------------------------------------------
 
-    async def serve(self, link: Link, *, account_id: str = "") -> None:
-        """A connection that a device has opened; `account_id`: whose session it is, where it has signed in already."""
-        await self._run(link, partial(self._sign_in, link, account_id))
+    async def serve(self, link: Link, *, account_id: str = "", device_id: str = "") -> None:
+        """A connection that a device has opened; `account_id`: whose it is, where it has signed in already, by a
+        session or as that device."""
+        await self._run(link, partial(self._sign_in, link, account_id, device_id))
 
     async def call(self, link: Link, device: Device) -> None:
         """A connection that the gateway has opened to a device's own socket."""
@@ -262,7 +266,7 @@ class Listeners:
                 self.present.go(opened)
                 log.info("listener gone", extra={"action": "listener_gone", "device": opened.device_id})
 
-    async def _sign_in(self, link: Link, account_id: str) -> OpenSocket | None:
+    async def _sign_in(self, link: Link, account_id: str, device_id: str) -> OpenSocket | None:
         text = await link.receive()
         hello = protocol.from_device(text) if text is not None else None
         if not isinstance(hello, Hello):
@@ -270,7 +274,7 @@ class Listeners:
             return None
         if account_id:
             device = Device(
-                device_id=f"session.{secrets.token_hex(8)}",
+                device_id=device_id or f"session.{secrets.token_hex(8)}",
                 account_id=account_id,
                 name=hello.name or "browser",
                 created_at=self._now(),
@@ -432,11 +436,24 @@ class Listeners:
         except MailgateError:
             no("unknown", "there is no such offer for this account")
 
+    def own_channels(self, account: Account) -> list[OwnChannel]:
+        """By what the account's owner can be called, as their own page may show it."""
+        return own_channels.named(self._sealer, account)
+
+    def _owners(self, account: Account, wished: str) -> str:
+        """The channel that was wished for, as it is typed; one of the account's own where it is named by its mark."""
+        if not wished.startswith(own_channels.OWN):
+            return wished
+        channel = own_channels.of_mark(self._sealer, account, wished.removeprefix(own_channels.OWN))
+        if channel is None:
+            raise CallRefused("no-channel", "the account has no such channel that rings")
+        return channel.address if channel.kind is ChannelKind.TEL else channel.uri
+
     async def _accept(self, opened: OpenSocket, token: str, message: Accept) -> None:
         wished = message.channel or next(iter(opened.channels), "")
         if not wished:
             raise CallRefused("no-channel", "this device has named no way to call its owner")
-        leg1 = self._dial(wished, self._settings.region)
+        leg1 = self._dial(self._owners(opened.account, wished), self._settings.region)
         before = self._taken_by.get(message.offer)
         self._taken_by.setdefault(message.offer, opened.name)
         try:

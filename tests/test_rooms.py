@@ -48,6 +48,7 @@ ROOMS = {
     "mailgate.offers.watch": Floor.SERVICE,
     "mailgate.offers.answers": Floor.SERVICE,
     "mailgate.offers.own": Floor.SERVICE,
+    "mailgate.offers.own_channels": Floor.SERVICE,
     "mailgate.offers.post": Floor.SERVICE,
     "mailgate.offers.pins": Floor.SERVICE,
     "mailgate.offers.codes": Floor.SERVICE,

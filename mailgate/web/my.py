@@ -54,14 +54,22 @@ _DIGITS = re.compile(r"[0-9]{6}\Z")
 
 class MyPages:
     """The routes of the offeror's own pages. `slots`: the rules for calls at another time, None where there are none;
-    `now` gives UNIX seconds."""
+    `now` gives UNIX seconds; `listens`: whether there is a page that listens."""
 
     def __init__(
-        self, settings: WebSettings, own: Own, pages: Pages, slots: Rules | None, now: Callable[[], float]
+        self,
+        settings: WebSettings,
+        own: Own,
+        pages: Pages,
+        slots: Rules | None,
+        now: Callable[[], float],
+        *,
+        listens: bool = False,
     ) -> None:
         self._own = own
         self._now = now
         self._slots = slots
+        self._listens = listens
         self._pages = pages
         self._home = f"{settings.base_path}/my"
         self._secure = settings.public_url.startswith("https:")
@@ -243,6 +251,7 @@ class MyPages:
             key=self._own.form_key(session),
             offers=shown,
             quiet=account.do_not_disturb,
+            listens=self._listens,
             unverified=self._own.verifying.waiting(account),
             told=told(request),
         )
