@@ -69,6 +69,8 @@ ROOMS = {
     "mailgate.listeners": Floor.SERVE,
     "mailgate.listening": Floor.SERVICE,
     "mailgate.presence": Floor.SERVICE,
+    "mailgate.pushing": Floor.SERVICE,
+    "mailgate.quiet": Floor.SERVICE,
     "mailgate.offers.making": Floor.SERVICE,
     "mailgate.listen": Floor.EDGE,
     "mailgate.listen.protocol": Floor.PURE,

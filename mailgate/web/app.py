@@ -55,7 +55,7 @@ from mailgate.web.guard import Guard
 from mailgate.web.holder import HolderPages
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
-from mailgate.web.listening import listening
+from mailgate.web.listening import Listening, listening
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
@@ -128,6 +128,8 @@ def create_app(
             WebSocketRoute("/a/{token}/sip", relay.serve),
         ]
 
+    heard = listening(settings, listeners, own, pages)
+
     def close() -> None:
         accept.streams.close()
         if relay:
@@ -150,9 +152,9 @@ def create_app(
             *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
             *LanguageSwitch(settings, pages.languages).routes(),
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
-            *(_my(settings, own, pages, bookings, now, listeners is not None) if own else ()),
+            *(_my(settings, own, pages, bookings, now, heard) if own else ()),
             *talk_routes,
-            *(listening(settings, listeners, own, pages) if listeners and own else ()),
+            *heard.routes,
             *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
@@ -172,9 +174,10 @@ def create_app(
 
 
 def _my(
-    settings: WebSettings, own: Own, pages: Pages, bookings: Bookings | None, now: Callable[[], float], listens: bool
+    settings: WebSettings, own: Own, pages: Pages, bookings: Bookings | None, now: Callable[[], float], heard: Listening
 ) -> list[Route]:
-    return MyPages(settings, own, pages, bookings.rules if bookings else None, now, listens=listens).routes()
+    rules = bookings.rules if bookings else None
+    return MyPages(settings, own, pages, rules, now, signed_out=heard.signed_out).routes()
 
 
 def _api(
