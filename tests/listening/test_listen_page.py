@@ -118,11 +118,14 @@ async def test_a_connection_that_is_lost_is_said_and_had_again(visitors: Visitor
 
 
 async def test_who_signs_out_is_told(visitors: Visitors) -> None:
-    """The page cannot connect any more, and says what to do."""
-    async with visitors.page(BEN) as ben:
-        await ben.context.clear_cookies()
-        await ben.evaluate("window.dispatchEvent(new Event('pagehide'))")
+    """In another tab: this one is cut off, and says what to do; another browser of the same person comes back."""
+    elsewhere = Visitors(visitors.home, visitors.browser)  # a session that may end here
+    async with visitors.page(BEN) as desk, elsewhere.page(BEN) as ben:
+        other = await ben.context.new_page()
+        await other.goto(f"{visitors.gateway.url}/my")
+        await other.locator("#out button").click()
         await expect(ben.locator("#line.lost")).to_contain_text("You are signed out here")
+        await expect(desk.locator("#line.here")).to_be_visible(timeout=20_000)
     context = await visitors.browser.new_context()
     page = await context.new_page()
     await page.goto(f"{visitors.gateway.url}/my/listen")

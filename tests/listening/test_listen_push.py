@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 import ssl
 import tempfile
 import time
@@ -19,7 +21,7 @@ import pytest_asyncio
 from lab.browser import chromium
 from lab.certificates import Authority
 from lab.hooks import Receiver, receiver
-from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, House, house, until
+from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, Device, House, house, until
 from page_world import Visitors
 from playwright.async_api import BrowserContext, Page, expect
 from push_service import Subscribed, signed_by
@@ -39,6 +41,7 @@ class Woken:
 
     visitors: Visitors
     service: Receiver
+    ada: Device
 
     @property
     def home(self) -> House:
@@ -70,11 +73,42 @@ class Woken:
         await page.get_by_role("button", name=ON).click()
         await expect(page.locator("#closed-say")).to_contain_text("This device is notified")
         await page.close()
-        await until(lambda: "listener gone" in self.home.gateway.log.splitlines()[-1], 10, lambda: "it is still there")
+        await until(self.nobody_is_there, 10, lambda: "it is still there")
         return context
 
-    async def devices(self) -> str:
-        return await self.home.command("account", "device", "list", BEN)
+    def nobody_is_there(self) -> bool:
+        """Whether every page that has come is gone again."""
+        log = self.home.gateway.log
+        return log.count("listener here") - log.count("listener gone") == 1  # Ada's
+
+    async def offered(self) -> str:
+        """Ada offers Ben a call; the offer's id."""
+        before = len([m for m in self.ada.heard if m["type"] == "made"])
+        await self.ada.say("make", to=BEN)
+        made = await until(
+            lambda: [m for m in self.ada.heard if m["type"] == "made"][before:], 20, lambda: str(self.ada.heard[-3:])
+        )
+        assert isinstance(made, list)
+        return str(made[0]["offer"])
+
+    async def went(self, offer: str, within_s: float = 60.0) -> str:
+        """By which way the offer was told."""
+        found = re.compile(rf"notice tried notice={offer}\.offered \S+ way=(\w+) delivery=delivered")
+        match = await until(
+            lambda: found.search(self.home.gateway.log), within_s, lambda: self.home.gateway.log[-3000:]
+        )
+        assert isinstance(match, re.Match)
+        return str(match[1])
+
+    def store(self, statement: str) -> list[str]:
+        """What the store holds of devices; names of them."""
+        with contextlib.closing(sqlite3.connect(self.home.gateway.folder / "mailgate.db", timeout=30)) as rows:
+            found = [str(row[0]) for row in rows.execute(statement)]
+            rows.commit()
+        return found
+
+    def woken_devices(self) -> list[str]:
+        return self.store("SELECT name FROM devices JOIN pushes USING (device_id)")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -87,7 +121,9 @@ async def woken() -> AsyncIterator[Woken]:
     push = {"push_inside": ["127.0.0.0/8"], "push_ca_file": str(authority.path), "push_s": 15}
     async with receiver(tls=tls) as service, house(folder, **push) as home, chromium() as browser:
         service.answer = 201
-        yield Woken(Visitors(home, browser), service)
+        ada = await Device.come(home.gateway.url, await home.key(ADA, "--name", "ada's desk"))
+        yield Woken(Visitors(home, browser), service, ada)
+        await ada.leave()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -95,8 +131,8 @@ async def woken() -> AsyncIterator[Woken]:
 async def alone(woken: Woken) -> AsyncIterator[None]:
     """No test leaves devices behind that another one would wake."""
     yield
-    for found in re.findall(r"│ ([0-9a-f]{8}) │", await woken.devices()):
-        await woken.home.command("account", "device", "remove", BEN, found)
+    woken.store("DELETE FROM pushes")
+    woken.store("DELETE FROM devices WHERE name <> 'ada''s desk'")
     woken.service.got.clear()
     woken.service.answer = 201
 
@@ -105,13 +141,14 @@ async def alone(woken: Woken) -> AsyncIterator[None]:
 async def test_a_closed_page_is_woken_and_shows_what_it_was_woken_for(woken: Woken) -> None:
     subscribed = woken.subscribed()
     context = await woken.subscribe(subscribed)
-    assert "woken by push" in await woken.devices()
+    listed = await woken.home.command("account", "device", "list", BEN)
+    assert "Chrome, Linux" in listed and "woken by push" in listed
     kept = {cookie["name"]: cookie for cookie in await context.cookies(woken.listen)}
     assert kept["mailgate_device"]["httpOnly"] and kept["mailgate_device"]["path"] == "/my"
     await context.clear_cookies(name="mailgate_session")  # as after twelve hours
     mails = len(woken.home.hop.taken)
     began = time.time()
-    offering = asyncio.create_task(woken.home.command("offer", BEN, "--from", ADA, "--wait", "30"))
+    offer = await woken.offered()
     await until(lambda: woken.service.got, 20, lambda: woken.home.gateway.log[-3000:])
     [got] = woken.service.got
     assert got.line == f"POST {subscribed.endpoint.removeprefix(f'https://127.0.0.1:{woken.service.port}')} HTTP/1.1"
@@ -132,7 +169,7 @@ async def test_a_closed_page_is_woken_and_shows_what_it_was_woken_for(woken: Wok
     page = await woken.page(context)
     assert key == await page.locator("#closed").get_attribute("data-server-key")
     await expect(page.locator(".offer").first).to_contain_text("Ada Lovelace offers you a call")
-    assert "on the screen of a device" in await offering
+    assert await woken.went(offer) == "socket"
     assert len(woken.home.hop.taken) == mails
     await context.close()
 
@@ -140,8 +177,8 @@ async def test_a_closed_page_is_woken_and_shows_what_it_was_woken_for(woken: Wok
 async def test_a_push_that_nobody_follows_is_no_delivery(woken: Woken) -> None:
     context = await woken.subscribe(woken.subscribed())
     mails = len(woken.home.hop.taken)
-    told = await woken.home.command("offer", BEN, "--from", ADA, "--wait", "40")
-    assert "It went by mail" in told and len(woken.service.got) == 1
+    assert await woken.went(await woken.offered()) == "mail"
+    assert len(woken.service.got) == 1
     assert woken.home.hop.subjects()[mails:] == ["Ada Lovelace offers you a call"]
     await context.close()
 
@@ -149,10 +186,10 @@ async def test_a_push_that_nobody_follows_is_no_delivery(woken: Woken) -> None:
 async def test_nobody_is_woken_where_a_page_is_open_or_wants_quiet(woken: Woken) -> None:
     context = await woken.subscribe(woken.subscribed())
     page = await woken.page(context)
-    assert "on the screen of a device" in await woken.home.command("offer", BEN, "--from", ADA, "--wait", "20")
+    assert await woken.went(await woken.offered()) == "socket"
     for status in ("busy", "dnd"):
         await page.get_by_label("Status").select_option(status)
-        assert "It went by mail" in await woken.home.command("offer", BEN, "--from", ADA, "--wait", "20")
+        assert await woken.went(await woken.offered()) == "mail"
     assert woken.service.got == []
     await context.close()
 
@@ -161,10 +198,9 @@ async def test_nobody_is_woken_where_a_page_is_open_or_wants_quiet(woken: Woken)
 async def test_a_subscription_that_is_gone_is_forgotten(woken: Woken, status: int) -> None:
     context = await woken.subscribe(woken.subscribed())
     woken.service.answer = status
-    assert "It went by mail" in await woken.home.command("offer", BEN, "--from", ADA, "--wait", "20")
-    listed = await woken.devices()
-    assert "by itself" in listed and "woken by push" not in listed
-    assert "It went by mail" in await woken.home.command("offer", BEN, "--from", ADA, "--wait", "20")
+    assert await woken.went(await woken.offered()) == "mail"
+    assert woken.woken_devices() == []
+    assert await woken.went(await woken.offered()) == "mail"
     assert len(woken.service.got) == 1
     await context.close()
 
@@ -173,8 +209,8 @@ async def test_a_push_service_in_trouble_is_tried_again_next_time(woken: Woken) 
     context = await woken.subscribe(woken.subscribed())
     woken.service.answer = 503
     for _ in range(2):
-        assert "It went by mail" in await woken.home.command("offer", BEN, "--from", ADA, "--wait", "20")
-    assert len(woken.service.got) == 2 and "woken by push" in await woken.devices()
+        assert await woken.went(await woken.offered()) == "mail"
+    assert len(woken.service.got) == 2 and len(woken.woken_devices()) == 1
     await context.close()
 
 
@@ -184,14 +220,14 @@ async def test_it_ends_by_the_page_by_signing_out_and_by_the_administrator(woken
     page = await woken.page(context)
     await page.get_by_role("button", name=OFF).click()
     await expect(page.get_by_role("button", name=ON)).to_be_focused()
-    assert "No device listens" in await woken.devices()
+    assert woken.store("SELECT name FROM devices WHERE name <> 'ada''s desk'") == []
     await page.get_by_role("button", name=ON).click()
     await expect(page.get_by_role("button", name=OFF)).to_be_visible()
     # removed from outside: who is left with the device's cookie alone is signed out
     await context.clear_cookies(name="mailgate_session")
     await page.reload()
     await expect(page.locator("#line.here")).to_be_visible()
-    [device] = re.findall(r"│ ([0-9a-f]{8}) │", await woken.devices())
+    [device] = woken.store("SELECT device_id FROM pushes")
     await woken.home.command("account", "device", "remove", BEN, device)
     await expect(page.locator("#line.lost")).to_contain_text("You are signed out here", timeout=20_000)
     await context.close()
@@ -210,19 +246,19 @@ async def test_signing_out_ends_it_too(woken: Woken) -> None:
     await other.locator("#out button").click()
     await expect(other.locator("#ask")).to_be_visible()
     await expect(page.locator("#line.lost")).to_contain_text("You are signed out here", timeout=20_000)
-    assert "No device listens" in await woken.devices()
+    assert woken.woken_devices() == []
     await context.close()
 
 
 async def test_a_browser_wakes_for_its_present_user_alone(woken: Woken) -> None:
     subscribed = woken.subscribed()
     await (await woken.subscribe(subscribed)).close()
-    assert "woken by push" in await woken.devices()
+    [name] = woken.woken_devices()
     context = await woken.context(subscribed, ADA)
     page = await woken.page(context)
     await page.get_by_role("button", name=ON).click()
     await expect(page.get_by_role("button", name=OFF)).to_be_visible()
-    assert "woken by push" not in await woken.devices()
+    assert woken.store("SELECT address FROM pushes JOIN addresses USING (account_id)") == [ADA], name
     await page.get_by_role("button", name=OFF).click()
     await expect(page.get_by_role("button", name=ON)).to_be_visible()
     await context.close()
@@ -247,18 +283,16 @@ async def test_a_browser_wakes_for_its_present_user_alone(woken: Woken) -> None:
     ids=lambda changes: next(iter(changes.items()))[1][:30] or "empty",
 )
 async def test_what_is_no_subscription_is_not_taken(woken: Woken, changes: dict[str, str]) -> None:
-    key, client = await http(woken)
-    async with client:
+    async with http(woken) as (key, client):
         answer = await client.post("/my/listen/push", data=woken.subscribed().fields | {"key": key} | changes)
         assert answer.status_code == 422 and answer.json()["why"]
         assert "set-cookie" not in answer.headers
-    assert "No device listens" in await woken.devices()
+    assert woken.woken_devices() == []
 
 
 async def test_a_form_of_somebody_elses_making_does_nothing(woken: Woken) -> None:
-    key, client = await http(woken)
     fields = woken.subscribed().fields
-    async with client:
+    async with http(woken) as (key, client):
         for wrong in ("", "0" * 32, "é"):
             assert (await client.post("/my/listen/push", data=fields | {"key": wrong})).status_code == 403
         for site in ("cross-site", "same-site"):
@@ -268,7 +302,7 @@ async def test_a_form_of_somebody_elses_making_does_nothing(woken: Woken) -> Non
             assert (await client.request("DELETE", "/my/listen/push", headers=elsewhere)).status_code == 403
         client.cookies.clear()
         assert (await client.post("/my/listen/push", data=fields | {"key": key})).status_code == 401
-    assert "No device listens" in await woken.devices()
+    assert woken.woken_devices() == []
 
 
 async def test_the_store_holds_no_endpoint(woken: Woken) -> None:
@@ -285,7 +319,7 @@ async def test_the_service_worker_shows_what_is_pushed(woken: Woken) -> None:
     """What the gateway sends, decrypted, is what Chromium hands the worker."""
     subscribed = woken.subscribed()
     context = await woken.subscribe(subscribed)
-    offering = asyncio.create_task(woken.home.command("offer", BEN, "--from", ADA, "--wait", "40"))
+    offer = await woken.offered()
     await until(lambda: woken.service.got, 30, lambda: woken.home.gateway.log[-3000:])
     told = subscribed.read(woken.service.got[0])
     page = await woken.page(context)
@@ -307,7 +341,7 @@ async def test_the_service_worker_shows_what_is_pushed(woken: Woken) -> None:
             break
         await asyncio.sleep(0.1)
     assert titles == {"Ada Lovelace offers you a call", woken.home.gateway.url.removeprefix("http://")}
-    assert "on the screen of a device" in await offering
+    assert await woken.went(offer) == "socket"
     await context.close()
 
 
@@ -332,12 +366,13 @@ async def test_it_can_be_installed(woken: Woken) -> None:
     await context.close()
 
 
-async def http(woken: Woken) -> tuple[str, httpx.AsyncClient]:
+@contextlib.asynccontextmanager
+async def http(woken: Woken) -> AsyncIterator[tuple[str, httpx.AsyncClient]]:
     """Ben's session without a browser, and the key of its forms."""
     context = await woken.visitors.context(BEN)
     cookies = {c["name"]: c["value"] for c in await context.cookies(woken.listen)}
     await context.close()
-    client = httpx.AsyncClient(base_url=woken.home.gateway.url, cookies=cookies, timeout=30)
-    found = re.search(r'data-key="([0-9a-f]{32})"', (await client.get("/my/listen")).text)
-    assert found is not None
-    return found[1], client
+    async with httpx.AsyncClient(base_url=woken.home.gateway.url, cookies=cookies, timeout=30) as client:
+        found = re.search(r'data-key="([0-9a-f]{32})"', (await client.get("/my/listen")).text)
+        assert found is not None
+        yield found[1], client

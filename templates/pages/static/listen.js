@@ -337,8 +337,16 @@
   });
   document.addEventListener("visibilitychange", looked);
   window.addEventListener("online", () => { if (!socket) connect(); });
-  window.addEventListener("pagehide", () => { if (socket) socket.close(); });
-  window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+  window.addEventListener("pagehide", () => {
+    left = true; // the close is no loss
+    clearTimeout(retry);
+    if (socket) socket.close();
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    left = false;
+    connect();
+  });
 
   by("listening").hidden = false;
   line("connecting");
