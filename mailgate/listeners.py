@@ -13,7 +13,7 @@ from mailgate import gate, push_key
 from mailgate.config import Config
 from mailgate.configured import dial
 from mailgate.errors import ConfigError
-from mailgate.keyfiles import read_secret, write_secret
+from mailgate.keyfiles import load_push_key, write_secret
 from mailgate.listening import Listeners, ListeningSettings, Say
 from mailgate.networks import mail
 from mailgate.networks.said import said
@@ -87,10 +87,7 @@ def pushes(config: Config, *, store: Store, sealer: Sealer, say: Say, contact: s
     except ConfigError as error:
         log.warning("closed pages are not woken: %s", error, extra={"action": "no_push"})
         return None
-    try:
-        key = push_key.load(read_secret(path))
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}; remove it, and a new one is made") from error
+    key = load_push_key(path)
     from mailgate.networks.push import PushNetwork  # loads a good deal, which a gateway without pushes needs not
 
     hooks = WebhookNetwork(inside=wished.push_inside, ca_file=wished.push_ca_file)

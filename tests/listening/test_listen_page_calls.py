@@ -73,6 +73,8 @@ async def test_the_first_of_two_devices_has_the_call(world: World, browser: Brow
             await expect(page.locator(".offer").first.get_by_role("button", name="Call me on")).to_be_hidden()
         await world.network.call(BEN_NUMBER)
         ada = await world.network.call(ADA_NUMBER)
+        for page in (desk, tablet):
+            await expect(page.locator(".offer .state").first).to_have_text("Connected", timeout=30_000)
         assert ADA_NUMBER[-9:] not in await desk.content() and BEN_NUMBER[-9:] not in await desk.content()
         world.network.hang_up(ada)
         for page in (desk, tablet):
@@ -89,6 +91,6 @@ async def test_it_is_talked_from_the_page_at_once(world: World, browser: Browser
         await talk.get_by_role("button", name="Call Ada Lovelace now").click(timeout=30_000)
         ada = await world.network.call(ADA_NUMBER)
         await expect(talk.get_by_role("heading", level=1)).to_have_text("You are connected", timeout=30_000)
-        await expect(desk.locator(".offer .state").first).to_have_text("The call is being made.")
+        await expect(desk.locator(".offer .state").first).to_have_text("Connected")
         world.network.hang_up(ada)
         await expect(desk.locator(".offer .state").first).to_have_text("The call has ended.", timeout=30_000)

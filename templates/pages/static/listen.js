@@ -190,7 +190,8 @@
     const { element } = card;
     const taken = { declined: words.declined, booked: words.booked };
     let text = message.may_accept ? taken[message.state] || "" : taken[message.state] || words.gone;
-    if (message.in_call) text = message.by ? fill(words.callingBy, { device: message.by }) : words.calling;
+    if (message.state === "connected") text = words.connected;
+    else if (message.in_call) text = message.by ? fill(words.callingBy, { device: message.by }) : words.calling;
     else if (message.outcome) text = message.outcome === "completed" ? words.ended : words.failed;
     else if (card.asked === "reply" && message.may_accept) text = words.replied;
     state(element, text);
