@@ -26,10 +26,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "scripts")]
 
 import httpx  # noqa: E402
-from lab.gateway import free_port  # noqa: E402
+from lab.gateway import HOST  # noqa: E402
 from lab.phone import Answer, Call, Reject  # noqa: E402
+from lab.ports import free_port  # noqa: E402
 from lab.sink import Sink, Taken  # noqa: E402
-from lab.world import BEN, BEN_NUMBER, HOST, VOICES, World  # noqa: E402
+from lab.world import BEN, BEN_NUMBER, VOICES, World  # noqa: E402
 
 DIALPLAN = """
 [mailgate-from-trunk](+)
