@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from lab.browser import axe_core, chromium, layout, violations
-from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, House, house
+from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, House, house, until
 from page_world import Visitors
 from playwright.async_api import Page, expect
 
@@ -38,6 +39,17 @@ async def offer(page: Page, to: str = BEN) -> None:
     await page.get_by_label("Their e-mail address").fill(to)
     await page.get_by_role("button", name="Offer a call").click()
     await expect(page.locator("#make-said")).to_contain_text(f"Offered to {to}")
+
+
+def went(home: House) -> list[str]:
+    """By which ways offers were told until now."""
+    return re.findall(r"notice tried notice=\S+ kind=offered way=(\w+) delivery=delivered", home.gateway.log)
+
+
+async def goes(home: House, before: list[str], way: str) -> None:
+    """The next offer goes that way."""
+    await until(lambda: len(went(home)) > len(before), 60, lambda: home.gateway.log[-3000:])
+    assert went(home)[len(before) :] == [way]
 
 
 @pytest.mark.claim("C5", "C16", "C23", "C30", "C6", "C8")
@@ -134,11 +146,12 @@ async def test_who_signs_out_is_told(visitors: Visitors) -> None:
 
 
 async def test_how_one_is_goes_to_the_gateway_and_is_remembered(visitors: Visitors, home: House) -> None:
-    async with visitors.page(BEN) as ben:
+    async with visitors.page(ADA) as ada, visitors.page(BEN) as ben:
         await ben.get_by_label("Status").select_option("dnd")
         await expect(ben.locator("#status-hint")).to_contain_text("Nothing is shown here")
-        told = await home.command("offer", BEN, "--from", ADA, "--wait", "8")
-        assert "It went by mail" in told
+        before = went(home)
+        await offer(ada)
+        await goes(home, before, "mail")
         await ben.reload()
         await expect(ben.locator("#line.here")).to_be_visible()
         await expect(ben.get_by_label("Status")).to_have_value("dnd")
@@ -149,19 +162,20 @@ async def test_how_one_is_goes_to_the_gateway_and_is_remembered(visitors: Visito
 
 async def test_what_nobody_looks_at_is_not_shown(visitors: Visitors, home: House) -> None:
     """A page that lies behind others does not say that it has shown anything; when it is looked at, it does."""
-    async with visitors.page(BEN) as ben:
+    async with visitors.page(ADA) as ada, visitors.page(BEN) as ben:
         await ben.evaluate(
             "Object.defineProperty(document, 'hidden', {get: () => window.behind, configurable: true});"
             "window.behind = true;"
         )
-        told = await home.command("offer", BEN, "--from", ADA, "--wait", "18")
-        assert "It went by mail" in told
-        looks = "window.behind = false; document.dispatchEvent(new Event('visibilitychange'))"
-        offering = asyncio.create_task(home.command("offer", BEN, "--from", ADA, "--wait", "18"))
-        before = await ben.locator(".offer").count()
-        await expect(ben.locator(".offer")).to_have_count(before + 1)
-        await ben.evaluate(looks)
-        assert "on the screen of a device" in await offering
+        before, shown = went(home), await ben.locator(".offer").count()
+        await offer(ada)
+        await expect(ben.locator(".offer")).to_have_count(shown + 1)
+        await goes(home, before, "mail")
+        before = went(home)
+        await offer(ada)
+        await expect(ben.locator(".offer")).to_have_count(shown + 2)
+        await ben.evaluate("window.behind = false; document.dispatchEvent(new Event('visibilitychange'))")
+        await goes(home, before, "socket")
 
 
 async def test_without_scripts_it_says_what_is_needed(visitors: Visitors) -> None:
