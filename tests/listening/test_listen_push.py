@@ -345,6 +345,18 @@ async def test_the_service_worker_shows_what_is_pushed(woken: Woken) -> None:
     await context.close()
 
 
+async def test_a_page_behind_others_shows_a_notification_of_the_system(woken: Woken) -> None:
+    """That is on the screen: nobody is pushed to, and nothing goes by mail."""
+    context = await woken.context(woken.subscribed())
+    page = await woken.page(context)
+    await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    await page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
+    assert await woken.went(await woken.offered()) == "socket"
+    assert await page.evaluate(TITLES) == ["Ada Lovelace offers you a call"]
+    assert woken.service.got == []
+    await context.close()
+
+
 async def test_it_can_be_installed(woken: Woken) -> None:
     context = await woken.context(woken.subscribed())
     page = await woken.page(context)
