@@ -297,6 +297,26 @@ async def test_the_gateway_is_killed_between_acceptance_and_conversation(world: 
     await asyncio.wait_for(call.over.wait(), 2)
 
 
+async def test_asterisk_is_killed_while_somebody_waits(world: World, http: Visitor) -> None:
+    """The caller's line is gone with it; the offer is not, and the call back is made as for any other."""
+    before = len(world.mailbox(BEN))
+    await holds(calls(world))
+    link, _ = await link_in_mail(world, before)
+    await http.sees(link, "Ada Lovelace is on the line now")
+    assert world.asterisk is not None
+    await off_loop(world.asterisk.kill)
+    await off_loop(world.asterisk.start)
+    await world.register()
+    page = await http.sees(link, "Ada Lovelace offers you a call", timeout_s=30)
+    assert "on the line now" not in page
+    world.network.plan = {BEN_NUMBER: Answer(press=((1.0, "1"),)), ADA_NUMBER: Answer(press=((1.0, "1"),))}
+    await http.accept(link)
+    await http.sees(link, "You are connected")
+    assert invited(world, ADA_NUMBER) == 1
+    world.network.hang_up(await world.network.call(ADA_NUMBER))
+    await http.sees(link, "The call has ended")
+
+
 async def test_a_decline_rings_the_offeror_who_wishes_so(world: World, http: Visitor) -> None:
     await off_loop(world.gateway.run, "account", "change", ADA, "--notices", "telephone")
     told, before = len(world.mailbox(ADA)), len(world.mailbox(BEN))
