@@ -434,3 +434,17 @@ def listening(db: Database) -> None:
         "CREATE INDEX idx_offers_waiting_for ON offers (lower(offeree_address))"
         " WHERE state IN ('open', 'declined', 'booked', 'missed')"
     )
+
+
+@MIGRATIONS()
+def pushes(db: Database) -> None:
+    """Devices' subscriptions to push services, sealed; the endpoint as a keyed digest."""
+    db.table("pushes").create(
+        {"device_id": str, "account_id": str, "endpoint": bytes, "subscription": bytes, "created_at": float},
+        pk="device_id",
+        not_null={"account_id", "endpoint", "subscription", "created_at"},
+        foreign_keys=[("device_id", "devices", "device_id"), ("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("pushes").create_index(["endpoint"], unique=True)
+    db.table("pushes").create_index(["account_id"])
