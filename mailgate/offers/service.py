@@ -205,6 +205,10 @@ class Offers:
         key = self._ring.find(made_from.key_id)
         return coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT, generation=made_from.generation)
 
+    def pin_of(self, offer_id: str) -> str:
+        """The PIN that the offer was given, "" where it has none."""
+        return self._pins.of(offer_id)
+
     def offeree_of(self, offer_id: str) -> str:
         """The address that the offer went to, in lower case. Raises UnknownOffer."""
         offer = self._by_id(offer_id)

@@ -434,3 +434,9 @@ def listening(db: Database) -> None:
         "CREATE INDEX idx_offers_waiting_for ON offers (lower(offeree_address))"
         " WHERE state IN ('open', 'declined', 'booked', 'missed')"
     )
+
+
+@MIGRATIONS()
+def pins_in_mail(db: Database) -> None:
+    """Whether an account's messages show the PIN; NULL: as the gateway says."""
+    db.table("accounts").add_column("pin_in_mail", int)
