@@ -22,6 +22,7 @@ import re
 import sys
 import tempfile
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from mailgate.calls.speech import Speech, SpeechSettings  # noqa: E402
 from mailgate.offers.offer import Terms  # noqa: E402
 from mailgate.offers.service import Offers, Opened, Rules  # noqa: E402
 from mailgate.store import accounts  # noqa: E402
-from mailgate.store.database import Store, create  # noqa: E402
+from mailgate.store.database import Row, Rows, Store, create  # noqa: E402
 from mailgate.store.seal import Sealer  # noqa: E402
 from tokens.keys import Key, KeyRing  # noqa: E402
 
@@ -107,6 +108,8 @@ class House:
         settings = AsteriskSettings(gateway_number=GATEWAY, port=ami_port, secret="secret-of-the-bench")
         self.asterisk = Asterisk(settings, told)
         ids = itertools.count(1)
+        sounds = folder / "sounds"
+        desk = CallDesk(self.asterisk, Speech(SpeechSettings(folder=sounds)), sounds, plan.Limits())
         self.offers = Offers(
             store=self.store,
             sealer=self.sealer,
@@ -114,7 +117,7 @@ class House:
             rules=Rules(),
             own_number=GATEWAY,
             calls=self.asterisk,
-            prepare=CallDesk(self.asterisk, Speech(SpeechSettings(folder=folder / "sounds")), plan.Limits()).prepare,
+            prepare=desk.prepare,
             now=time.time,
             new_id=lambda: f"{next(ids):032x}",
         )
@@ -144,12 +147,14 @@ async def press(house: House, opened: list[Opened], at_once: int) -> float:
     return time.perf_counter() - began
 
 
+def _attempts_of(rows: Rows, *, offer_id: str) -> list[Row]:
+    return rows.all("attempts_of", offer_id=offer_id)
+
+
 def check(house: House, opened: list[Opened], called: list[str]) -> None:
     """None lost, none doubled, none another's."""
     placed = [
-        row["attempt_id"]
-        for each in opened
-        for row in house.store.read(lambda rows, offer_id=each.offer_id: rows.all("attempts_of", offer_id=offer_id))
+        row["attempt_id"] for each in opened for row in house.store.read(partial(_attempts_of, offer_id=each.offer_id))
     ]
     assert len(placed) == len(opened), f"{len(opened)} accepted, {len(placed)} attempts"
     assert len(called) == len(set(called)), "an attempt was sent twice"
@@ -162,6 +167,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--standing", type=int, default=0, metavar="OFFERS", help="others that are open besides")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -171,6 +177,8 @@ async def main() -> None:
         house = House(Path(folder), await asyncio.to_thread(ours.recv))
         await house.asterisk.start()
         assert house.asterisk.connected, house.asterisk.trouble
+        for _ in range(0, options.standing, 1000):
+            await house.open(1000)
         warm, opened = await house.open(1), await house.open(options.count)
         await press(house, warm, 1)
         commits = await asyncio.to_thread(single_commits, house.store)

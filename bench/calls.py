@@ -30,8 +30,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "scripts")]
 
-from lab.asterisk import HOST, PrivateAsterisk, free_port  # noqa: E402
+from lab.asterisk import HOST, PrivateAsterisk  # noqa: E402
 from lab.audio import tone  # noqa: E402
+from lab.ports import free_port  # noqa: E402
 
 from mailgate.calls.action import originate_action  # noqa: E402
 from mailgate.calls.deploy import render_asterisk  # noqa: E402
@@ -39,7 +40,8 @@ from mailgate.calls.model import CallOrder, Channel  # noqa: E402
 from mailgate.calls.settings import AsteriskSettings, DeploySettings  # noqa: E402
 from mailgate.calls.trunks import Trunk  # noqa: E402
 
-GOALS = {"rate": (0.9, 0.97), "cpu": 1.05}  # must and aim, must (issue 4, 4)
+RATE = (0.9, 0.97)  # must and aim, as the share of a bare Originate
+CPU = 1.05  # must
 NUMBER = "+33199000001"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -320,7 +322,7 @@ async def main() -> None:
                 pairs = [("mailgate", ours), ("bare", theirs)]
                 for kind, into in pairs if number % 2 else reversed(pairs):
                     await bench.rate(kind, options.calls, options.at_once, into)
-        must, aim = GOALS["rate"]
+        must, aim = RATE
         ratio = ratio_of(ours.rate, theirs.rate)
         verdict = "aim" if ratio >= aim else "must" if ratio >= must else f"MISSED (must {must}, aim {aim})"
         show("calls bridged and ended", "/s", ours.rate, theirs.rate, verdict)
@@ -335,7 +337,7 @@ async def main() -> None:
                 for kind, into in pairs if number % 2 else reversed(pairs):
                     await bench.audio(kind, options.talking, options.seconds, into)
     ratio = ratio_of(ours.cpu_ms, theirs.cpu_ms)
-    verdict = "must" if ratio <= GOALS["cpu"] else f"MISSED (must {GOALS['cpu']})"
+    verdict = "must" if ratio <= CPU else f"MISSED (must {CPU})"
     show("CPU a second of a call with audio", "ms", ours.cpu_ms, theirs.cpu_ms, verdict)
 
 

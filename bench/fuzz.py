@@ -121,7 +121,7 @@ def blind(look: Callable[[bytes], None], seeds: list[bytes], seconds: float, see
 
 def guided(name: str, seeds: list[bytes], seconds: float, findings: Findings, seed: int, scratch: Path) -> None:
     """By atheris, which never returns: the process ends when the time is over, and says so by its exit status."""
-    import atheris
+    import atheris  # type: ignore[import-untyped]
 
     with atheris.instrument_imports(include=["smtp_hooks"]):
         look = watched(target_of(name), findings)

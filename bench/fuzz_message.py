@@ -13,7 +13,7 @@ from email.message import Message
 from typing import Any
 
 import dkim
-import html5lib
+import html5lib  # type: ignore[import-untyped]
 from fuzz_seeds import NUMBER, OTHERS
 
 from smtp_hooks import quoted, tags

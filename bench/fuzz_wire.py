@@ -119,7 +119,8 @@ def milter(octets: bytes) -> None:
 
 
 def _events(pieces: list[bytes]) -> list[object] | None:
-    talk, found = Conversation(), []
+    talk = Conversation()
+    found: list[object] = []
     try:
         for piece in pieces:
             for event in talk.receive(piece):

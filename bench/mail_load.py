@@ -13,6 +13,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -173,9 +174,7 @@ async def main() -> None:
     start = time.monotonic()
     for _ in range(options.connections):
         end: asyncio.Future[None] = loop.create_future()
-        await loop.create_connection(
-            lambda end=end: Sender(numbers, message, end, counts, options.sender), host, int(port)
-        )  # type: ignore[misc]
+        await loop.create_connection(partial(Sender, numbers, message, end, counts, options.sender), host, int(port))
         ends.append(end)
     await asyncio.gather(*ends)
     print(json.dumps({**counts, "seconds": time.monotonic() - start}))

@@ -97,17 +97,17 @@ def main() -> None:
             ours, theirs = context.Pipe()
             port, tokens, _ = servers[1]
             spread = tokens[:: max(1, len(tokens) // arguments.watchers)][: arguments.watchers]
-            watching = context.Process(target=watch, args=(theirs, port, spread))
-            watching.start()
-            started.insert(0, (ours, watching))
+            watcher = context.Process(target=watch, args=(theirs, port, spread))
+            watcher.start()
+            started.insert(0, (ours, watcher))
             print(f"{ours.recv()} pages are watched", flush=True)
             # the pages asked for are all over the store, too
             servers[1] = (port, tokens[:: max(1, len(tokens) // ASKED_FOR)], servers[1][2])
             uvloop.run(measure(servers, arguments))
         finally:
-            for pipe, process in started:
+            for pipe, each in started:
                 pipe.send("stop")
-                process.join()
+                each.join()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ fit. See templates/deploy/asterisk/extensions_mailgate.conf for the variables.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import assert_never
 
 from mailgate.calls.model import CallOrder, Channel, Kind
@@ -26,6 +27,11 @@ _VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!-]*\Z')
 _DIALPLAN = "mailgate-call"
 BETWEEN = "!"
 """Stands between ways that are tried one after the other; no way holds it."""
+FIELDS = (
+    *("attempt", "slot", "sweep", "ring2", "limit", "ask2", "say2", "leg2", "held", "calling"),
+    *("ask1", "say1", "ring1", "nth", "leg1"),
+)
+"""What the dialplan reads from an order, by place; the last two change with each try of leg 1."""
 
 
 def is_attempt(text: str) -> bool:
@@ -67,10 +73,8 @@ def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] |
             return (f"PJSIP/{settings.outbound}/sip:{channel.address}",)
         case Kind.SIP:
             return (f"PJSIP/{channel.address}",)
-        case Kind.BROWSER | Kind.DIAL_IN:
+        case Kind.BROWSER | Kind.DIAL_IN | Kind.HELD:
             raise ValueError("who calls in cannot be dialled")
-        case Kind.HELD:
-            return (f"held/{channel.address}",)  # the dialplan joins it, see [mailgate-held]
         case _:
             assert_never(channel.kind)
 
@@ -101,27 +105,41 @@ def _check(action: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
     return action
 
 
+def _order(
+    order: CallOrder, settings: AsteriskSettings, now: float, lines2: tuple[Line, ...] | None, others: tuple[str, ...]
+) -> str:
+    """The order as the dialplan takes it, one value: it comes whole or not at all. Raises ValueError."""
+    held = order.leg2.address if order.leg2.kind is Kind.HELD else ""
+    values = {
+        "attempt": check_attempt(order.attempt_id),
+        "slot": str(slot(now)),
+        "sweep": str(slot(now + WEEK_S)),
+        "ring2": str(_whole(order.ring2_s, 600)),
+        "limit": _limit(order.longest_s),
+        "ask2": str(int(order.confirm2)),
+        "say2": _sound(order.announcement2),
+        "leg2": "" if held else BETWEEN.join(ways(order.leg2, settings, lines2)),
+        "held": held,
+        "calling": _sound(order.calling),
+        "ask1": str(int(order.confirm1)),
+        "say1": _sound(order.announcement),
+        "ring1": str(_whole(order.ring1_s, 600)),
+        "nth": "1",
+        "leg1": BETWEEN.join(others),
+    }
+    if any("|" in value for value in values.values()):
+        raise ValueError("a bar in a field of an order")
+    return "|".join(values[name] for name in FIELDS)
+
+
 def admit_action(
     order: CallOrder, channel: str, settings: AsteriskSettings, now: float, lines2: tuple[Line, ...] | None = None
 ) -> dict[str, str | list[str]]:
     """Headers of the Setvar that lets a waiting channel in as leg 1, `now` in UNIX seconds. Raises ValueError.
 
-    The order is one value, its fields between bars: one action, which comes whole or not at all.
+    Who called in is not asked whether they want the call.
     """
-    fields = (
-        check_attempt(order.attempt_id),
-        str(slot(now)),
-        str(slot(now + WEEK_S)),
-        str(_whole(order.ring2_s, 600)),
-        _limit(order.longest_s),
-        str(int(order.confirm2)),
-        _sound(order.announcement2),
-        BETWEEN.join(ways(order.leg2, settings, lines2)),
-        _sound(order.calling),
-    )
-    if any("|" in field for field in fields):
-        raise ValueError("a bar in a field of an order")
-    return answer_action(channel, "|".join(fields))
+    return answer_action(channel, _order(replace(order, confirm1=False, announcement=""), settings, now, lines2, ()))
 
 
 def answer_action(channel: str, answer: str) -> dict[str, str | list[str]]:
@@ -147,19 +165,7 @@ def originate_action(
     variables = {
         "__MG_ID": attempt_id,
         "__MG_KEY": key,
-        "MG_NTH": "1",
-        "MG_LEG1": BETWEEN.join(others),
-        "MG_RING1": str(_whole(order.ring1_s, 600)),
-        "MG_LEG2": BETWEEN.join(ways(order.leg2, settings, lines2)),
-        "MG_RING2": str(_whole(order.ring2_s, 600)),
-        "MG_LIMIT": _limit(order.longest_s),
-        "MG_ASK1": str(int(order.confirm1)),
-        "__MG_ASK2": str(int(order.confirm2)),
-        "MG_SAY1": _sound(order.announcement),
-        "__MG_SAY2": _sound(order.announcement2),
-        "MG_CALLING": _sound(order.calling),
-        "MG_SLOT": str(slot(now)),
-        "MG_SWEEP": str(slot(now + WEEK_S)),
+        "__MG_ORDER": _order(order, settings, now, lines2, tuple(others)),
         # A telephone that answers 302 would have Asterisk call whom it names: this context does not exist.
         "FORWARD_CONTEXT": "mailgate-none",
         # Known to Asterisk from here on, and to be told from an attempt it has never heard of.

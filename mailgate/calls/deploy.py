@@ -11,10 +11,11 @@ from importlib import resources
 
 import jinja2
 
+from mailgate.calls.action import FIELDS
 from mailgate.calls.settings import DeploySettings
 from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 4
+DIALPLAN_VERSION = 5
 
 MODULES: tuple[str, ...] = (
     *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
@@ -56,6 +57,7 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "modules": MODULES,
         "trunks": settings.trunks,
         "settings": settings,
+        "order": {name: f"${{CUT(MG_ORDER,|,{place})}}" for place, name in enumerate(FIELDS, 1)},
         "udp": Transport.UDP,
         "tcp": Transport.TCP,
         "tls": Transport.TLS,
@@ -79,8 +81,8 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "incoming": _incoming(settings),
     }
     return {
-        name: "".join(
-            environment.from_string((folder / part).read_text(encoding="utf-8")).render(values) for part in parts
+        name: environment.from_string("".join((folder / part).read_text(encoding="utf-8") for part in parts)).render(
+            values
         )
         for name, parts in _TEMPLATES.items()
     }

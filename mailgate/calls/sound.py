@@ -1,23 +1,17 @@
 """Speech programs' WAV files made into what Asterisk plays: 8 kHz, mono, 16 bit. Pure.
 
 Asterisk plays a file of any other rate as silence and says so only in its log. In goes a RIFF WAVE file of any rate
-from 8 to 48 kHz, 16 bit, out comes one of 8 kHz: a low-pass at 3.4 kHz (the telephone's band, ITU-T G.712) by a
-windowed sinc, evaluated only where an output sample lies.
-Known limits: plain Python, about 25 ms for each second of speech; callers keep it off the event loop.
+from 8 to 48 kHz, 16 bit, out comes one of 8 kHz, resampled by libsoxr: about 0.3 ms for each second of speech.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import wave
 from array import array
-from operator import mul
 from sys import byteorder
 
 RATE = 8000
-_CUTOFF = 3400.0
-_ZERO_CROSSINGS = 8  # on each side; enough for speech, 50 dB down in the stop band
 LONGEST_S = 60.0
 
 
@@ -56,28 +50,10 @@ def wav(samples: array[int]) -> bytes:
 
 
 def _resample(samples: array[int], rate: int) -> array[int]:
-    """Output sample n lies at input position n · rate / 8000; there are few distinct fractions, so few sets of taps."""
-    divisor = math.gcd(rate, RATE)
-    up, down = RATE // divisor, rate // divisor
-    cutoff = _CUTOFF / rate  # in cycles for each input sample
-    reach = math.ceil(_ZERO_CROSSINGS / (2 * cutoff))
-    taps = [_taps(phase / up, cutoff, reach) for phase in range(up)]
-    padded = array("h", bytes(2 * reach)) + samples + array("h", bytes(2 * (reach + 1)))
-    out = array("h")
-    for n in range(len(samples) * up // down):
-        start, phase = divmod(n * down, up)
-        value = sum(map(mul, taps[phase], padded[start : start + 2 * reach + 1]))
-        out.append(max(-32768, min(32767, round(value))))
-    return out
+    # Imported here: with numpy it takes 20 MiB and a tenth of a second, which the first sentence can afford and every
+    # command of `mailgate` cannot.
+    import numpy
+    import soxr
 
-
-def _taps(fraction: float, cutoff: float, reach: int) -> list[float]:
-    """A windowed sinc (Hann) centred `fraction` of a sample after the middle, its sum 1."""
-    taps = []
-    for i in range(-reach, reach + 1):
-        x = i - fraction
-        angle = 2 * math.pi * cutoff * x
-        sinc = 1.0 if x == 0 else math.sin(angle) / angle
-        taps.append(sinc * (0.5 + 0.5 * math.cos(math.pi * x / (reach + 1))))
-    total = sum(taps)
-    return [tap / total for tap in taps]
+    there = soxr.resample(numpy.frombuffer(samples, dtype=numpy.int16), rate, RATE, quality="HQ")
+    return array("h", there.astype(numpy.int16).tobytes())

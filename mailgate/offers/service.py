@@ -62,6 +62,8 @@ __all__ = ["Calls", "Offers", "Opened", "Rules", "UnknownOffer"]
 
 log = logging.getLogger(__name__)
 
+_SEEN_AT_ONCE = 20  # some milliseconds
+
 
 class UnknownOffer(MailgateError):
     """An authentic token, or an id, of an offer that the store does not hold (any more)."""
@@ -348,10 +350,12 @@ class Offers:
         return changed
 
     async def _see_foreign_changes(self) -> None:
-        for offer_id in self._watchers.watched():
+        for number, offer_id in enumerate(self._watchers.watched()):
             changed = self._by_id(offer_id)
             if changed is not None:
                 self._watchers.publish(self._view(changed, self._now()))
+            if number % _SEEN_AT_ONCE == 0:
+                await asyncio.sleep(0)  # ten thousand pages may be watched, and others wait
         for offer in self._in_states(IN_CALL):
             if offer.closing in WITHDRAWN and offer.state is not State.CONNECTED and offer.attempt:
                 await self._hang_up(offer.attempt.attempt_id)

@@ -239,6 +239,43 @@ async def test_a_revocation_by_another_process_hangs_up_and_reaches_watchers(wor
     assert (view.state, view.outcome) == (State.REVOKED, Outcome.REVOKED)
 
 
+async def test_others_get_their_turn_while_many_watchers_are_told_of_another_process(world: World) -> None:
+    """Ten thousand pages that are watched would hold up everybody for a second."""
+    opened = [await world.open() for _ in range(200)]
+    told: list[str] = []
+
+    async def watch(token: str) -> None:
+        async for seen in world.offers.watch(token):
+            told.append(seen.state.value)
+
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 0 < len(told) < len(opened)
+
+    watchers = [asyncio.create_task(watch(each.token)) for each in opened]
+    while len(told) < len(opened):
+        await asyncio.sleep(0)
+    await world.offers.tick()
+    other = Store(world.path)
+    for each in opened:
+        await service(other, Recorder(), world.clock).revoke(each.offer_id)
+    other.close()
+    told.clear()
+    other_work = asyncio.create_task(others())
+    await world.offers.tick()
+    while len(told) < len(opened):
+        await asyncio.sleep(0)
+    for task in (other_work, *watchers):
+        task.cancel()
+    await asyncio.gather(other_work, *watchers, return_exceptions=True)
+    assert told == ["revoked"] * len(opened)
+    assert turns >= len(opened) // 20 - 1
+
+
 async def test_whoever_says_not_me_is_not_called_again(world: World) -> None:
     opened, attempt = await world.accepted()
     await world.offers.on_call_event(Ended(attempt_id=attempt, outcome=Outcome.NOT_ME))

@@ -148,7 +148,8 @@ def memory(pid: int, name: str) -> int:
 
 
 _OTHER_CLIENT = """
-import socket, sys, time
+import signal, socket, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as client:
     client.recv(1000)
     sys.stdin.close()
@@ -192,7 +193,7 @@ class Others:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
         told, _ = await self.process.communicate()
         self.worst_s = float(told)
 

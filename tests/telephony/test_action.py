@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mailgate.calls.action import WEEK_S, originate_action, record_families, ways
+from mailgate.calls.action import FIELDS, WEEK_S, originate_action, record_families, ways
 from mailgate.calls.model import CallOrder, Channel
 from mailgate.calls.settings import AsteriskSettings
 
@@ -18,6 +18,11 @@ def variables(order: CallOrder, now: float = 0.0) -> dict[str, str]:
     lines = originate_action(order, SETTINGS, now)["Variable"]
     assert isinstance(lines, list)
     return dict(line.split("=", 1) for line in lines)
+
+
+def fields(order: CallOrder, now: float = 0.0) -> dict[str, str]:
+    """The order as the dialplan reads it."""
+    return dict(zip(FIELDS, variables(order, now)["__MG_ORDER"].split("|"), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_leg_1_is_called_as_the_gateway_under_the_attempts_id(order: Make) -> No
     assert action["CallerID"] == "<+33199009000>"
     assert action["Timeout"] == "20000"
     assert action["Async"] == "true"
-    assert variables(made)["MG_LEG2"] == f"PJSIP/{made.leg2.address}@trunk"
+    assert fields(made)["leg2"] == f"PJSIP/{made.leg2.address}@trunk"
     assert variables(made)["FORWARD_CONTEXT"] == "mailgate-none"
 
 
@@ -64,6 +69,7 @@ def test_leg_1_is_called_as_the_gateway_under_the_attempts_id(order: Make) -> No
         {"announcement": "relative/path"},
         {"announcement": "/a\r\nAction: Hangup"},
         {"announcement": "/a,MG_ASK1=0"},
+        {"announcement": "/a|0"},
         {"announcement": "/a&/b"},
         {"announcement": "/a/../../etc/passwd"},
         {"announcement": "/${SHELL(id)}"},
@@ -90,8 +96,8 @@ def test_no_value_breaks_a_line_or_splits_a_variable(order: Make) -> None:
 
 
 def test_a_call_is_warned_of_its_end_half_a_minute_before_at_most(order: Make) -> None:
-    assert variables(order(longest_s=3600))["MG_LIMIT"] == "3600000:30000"
-    assert variables(order(longest_s=60))["MG_LIMIT"] == "60000:15000"
+    assert fields(order(longest_s=3600))["limit"] == "3600000:30000"
+    assert fields(order(longest_s=60))["limit"] == "60000:15000"
 
 
 @pytest.mark.parametrize("age_s", [0, 3600, WEEK_S - 1, WEEK_S])
@@ -106,6 +112,6 @@ def test_a_record_is_found_for_a_week_at_least(order: Make, age_s: float) -> Non
 def test_what_is_swept_holds_no_record_that_is_still_looked_up(order: Make) -> None:
     for week in range(6):
         now = 1_800_000_000.0 + week * WEEK_S
-        values = variables(order(), now)
-        assert f"mailgate/{values['MG_SWEEP']}" not in record_families(now)
-        assert f"mailgate/{values['MG_SLOT']}" == record_families(now)[0]
+        values = fields(order(), now)
+        assert f"mailgate/{values['sweep']}" not in record_families(now)
+        assert f"mailgate/{values['slot']}" == record_families(now)[0]
