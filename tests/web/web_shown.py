@@ -32,18 +32,6 @@ def typed(field: str, text: str, form: str, then: str) -> Do:
     return do
 
 
-def signed_in(gateway: Gateway) -> Do:
-    """Ada on her own page, by the link that she was mailed."""
-
-    async def do(page: Page) -> None:
-        await typed("#address-field", "ada@example.org", "#ask", ".proof")(page)
-        await page.goto(f"{gateway.url}/my/in/{gateway.notices()[-1].values['secret']}")
-        await page.locator("#door button").click()
-        await expect(page.locator("#quiet-form")).to_be_visible()
-
-    return do
-
-
 async def sign_in(gateway: Gateway) -> None:
     """Ada, in the gateway's own client."""
     await gateway.client.post("/my/link", data={"address": "ada@example.org", "subject": ""})
@@ -52,8 +40,8 @@ async def sign_in(gateway: Gateway) -> None:
 
 
 def at_home(gateway: Gateway, query: str = "", do: Do | None = None) -> Do:
-    """The same with the session of the gateway's own client, which has signed in before: links are not mailed as often
-    as pages are looked at."""
+    """Ada on her own page, with the session of the gateway's own client, which has signed in before: links are not
+    mailed as often as pages are looked at."""
 
     async def work(page: Page) -> None:
         session = {"name": "mailgate_session", "value": gateway.client.cookies["mailgate_session"], "url": gateway.url}

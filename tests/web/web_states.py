@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from playwright.async_api import Page, expect
 from web_gateway import BEN, MakeGateway, course
-from web_shown import Shown, at_home, sign_in, signed_in, typed
+from web_shown import Shown, at_home, sign_in, typed
 from web_states_more import later, passed_on, unverified
 
 from mailgate.calls.model import Answered, Channel, Confirmed, Ended, Kind, Outcome, Ringing
@@ -147,6 +147,7 @@ async def _own(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     await gateway.answer(await gateway.open(offeree_address="eve@example.com"), "decline", reason="by-mail")
     await gateway.ends(await gateway.open(), Outcome.COMPLETED, bridged_s=83)
     await gateway.ends(await gateway.open(), Outcome.DESTINATION_BUSY)
+    await sign_in(gateway)
     home = f"{gateway.url}/my"
     yield Shown(name="own offers, sign in", url=home)
     yield Shown(
@@ -157,8 +158,7 @@ async def _own(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     )
     yield Shown(name="own offers, link sent", url=home, do=typed("#address-field", "ada@example.org", "#ask", ".proof"))
     yield Shown(name="own offers, the link", url=f"{home}/in/{'x' * 32}")
-    yield Shown(name="own offers", url=home, do=signed_in(gateway))
-    await sign_in(gateway)
+    yield Shown(name="own offers", url=home, do=at_home(gateway))
     wrong = typed("#hours", "at noon", "#hours-form", "#hours-error")
     yield Shown(name="own offers, wrong hours", url=home, do=at_home(gateway, do=wrong), pictured=False)
     yield Shown(name="programs", url=f"{gateway.url}/api/v1/docs", small=False)
