@@ -448,3 +448,9 @@ def pushes(db: Database) -> None:
     )
     db.table("pushes").create_index(["endpoint"], unique=True)
     db.table("pushes").create_index(["account_id"])
+
+
+@MIGRATIONS()
+def pins_in_mail(db: Database) -> None:
+    """Whether an account's messages show the PIN; NULL: as the gateway says."""
+    db.table("accounts").add_column("pin_in_mail", int)

@@ -150,7 +150,7 @@ class World:
         told("two SIP telephones registered")
 
     async def register(self) -> None:
-        """All telephones, anew where they were registered before. Raises RuntimeError."""
+        """Each telephone at Asterisk, as after a start of it. Raises RuntimeError."""
         for name, phone in self.phones.items():
             if (code := await phone.register()) != 200:
                 raise RuntimeError(f"the telephone {name} could not register: {code}")

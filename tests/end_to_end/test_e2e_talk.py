@@ -165,9 +165,12 @@ async def test_the_relay_serves_this_call_and_this_page_alone(world: World, http
         raise AssertionError("the relay still serves a call that is over")
 
 
-@pytest.mark.claim("T9")
-async def test_a_pin_leads_to_the_destination(world: World, http: Visitor) -> None:
-    link = await link_to(world)
+@pytest.mark.parametrize(
+    "destination",
+    [pytest.param("tel", marks=pytest.mark.claim("T9")), pytest.param("sip", marks=pytest.mark.claim("T10"))],
+)
+async def test_a_pin_leads_to_the_destination(world: World, http: Visitor, destination: str) -> None:
+    link = await link_to(world, sender="countess@example.org" if destination == "sip" else "ada@example.org")
     page = (await http.get(link)).text
     pin = re.search(r'class="pin"[^>]*>([0-9 ]+)<', page)
     assert pin is not None
@@ -177,7 +180,8 @@ async def test_a_pin_leads_to_the_destination(world: World, http: Visitor) -> No
     await asyncio.wait_for(caller.up.wait(), 5)
     await asyncio.sleep(0.5)
     caller.rtp.press(pin[1].replace(" ", ""))
-    ada = await world.network.call(ADA_NUMBER, timeout_s=15)
+    side, name = (world.phones["ada"], "ada") if destination == "sip" else (world.network, ADA_NUMBER)
+    ada = await side.call(name, timeout_s=15)
     assert SHOWN_NUMBER in ada.caller_id and not shows(ada.invite, BEN_NUMBER)
     await http.sees(link, "You are connected")
     for _ in range(50):
@@ -189,6 +193,7 @@ async def test_a_pin_leads_to_the_destination(world: World, http: Visitor) -> No
         raise AssertionError(f"they do not hear each other: {to_ben} {to_ada}")
     world.network.hang_up(caller)
     await http.sees(link, "The call has ended")
-    assert invited(world, ADA_NUMBER) == 1
+    assert invited(world, ADA_NUMBER) == (destination == "tel")
+    assert [call.state for call in side.calls if call.number == name] == ["left by the other side"]
     own = [m for _, _, m in world.network.wire if caller.call_id in m]
     assert own and not [m for m in own if shows(m, ADA_NUMBER)]

@@ -15,7 +15,8 @@ import pytest
 from lab.browser import layout, violations
 from playwright.async_api import Browser, Page
 from web_gateway import MakeGateway
-from web_states import Shown, walk
+from web_shown import Shown
+from web_states import walk
 
 PHONE = {"width": 390, "height": 844}
 NARROWEST = {"width": 320, "height": 640}  # WCAG 2.2, 1.4.10
@@ -62,7 +63,7 @@ async def test_everybody_can_use_every_page(
                 found[f"{shown.name}, {colours}"] = wrong
         await page.context.close()
     assert found == {}
-    assert len(names) > 50, "each state is a state of its own"
+    assert len(names) > 75, "each state is a state of its own"
 
 
 @pytest.mark.timeout(300)
@@ -71,7 +72,7 @@ async def test_every_page_is_small_and_there_without_scripts(make_gateway: MakeG
     page = await context.new_page()
     async for shown in walk(make_gateway):
         answer = await page.goto(shown.url)
-        assert answer is not None and len(await answer.body()) < MOST_OCTETS, shown.name
+        assert answer is not None and (len(await answer.body()) < MOST_OCTETS or not shown.small), shown.name
         assert await page.get_by_role("heading", level=1).inner_text(), shown.name
     await context.close()
 
