@@ -53,6 +53,9 @@ class Books(Protocol):
     def keep(self, issued: Issued) -> Awaitable[None]:
         """Store a new offer: begun at once, durable when awaited."""
 
+    async def pin(self, offer_id: str) -> str:
+        """The PIN that a stored offer was given; empty where it has none."""
+
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out."""
 
@@ -126,10 +129,18 @@ class OwnBooks:
             account_id=offer.terms.account_id,
             offeree=offer.terms.offeree_address.lower(),
             is_open=offer.state not in ENDED and self._now() < offer.expires_at,
+            pin=self.pin_now(offer.offer_id),
         )
 
     def keep(self, issued: Issued) -> Awaitable[None]:
         return self._keeping.put(issued)
+
+    async def pin(self, offer_id: str) -> str:
+        return self.pin_now(offer_id)
+
+    def pin_now(self, offer_id: str) -> str:
+        """The same without waiting."""
+        return self._offers.pin_of(offer_id)
 
     async def withdraw(self, offer_id: str) -> None:
         await self._offers.withdraw(offer_id)

@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Callable
 
+import phonenumbers
+
 from mailgate.books import Books
 from mailgate.config import Config
 from mailgate.dkim_files import SigningKeys
@@ -17,6 +19,7 @@ from mailgate.mail import MailRoom, MailSettings
 from mailgate.metrics import Counts
 from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.issue import Issuer, Rules
+from smtp_hooks.block import DialIn
 from smtp_hooks.dkim import Signer
 from smtp_hooks.policy import Facts, ShareBy
 from tokens.keys import KeyRing
@@ -32,6 +35,7 @@ def offer_rules(config: Config) -> Rules:
         longest_s=rules.longest_days * 86400,
         forwarding=Forwarding(rules.forwarding),
         pin_digits=config.call.pin_digits if config.call.dial_in else 0,
+        pin_in_mail=config.offer.pin_in_mail,
     )
 
 
@@ -57,6 +61,12 @@ def signer(config: Config) -> Signer | None:
     return Signer(keys(time.time()) or (), later=keys)
 
 
+def _spaced(number: str) -> str:
+    """An E.164 number as people write it: `+33199001234` → `+33 1 99 00 12 34`."""
+    parsed = phonenumbers.parse(number)
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
+
+
 def new_id() -> str:
     """128 random bits in hexadecimal."""
     return os.urandom(16).hex()
@@ -79,6 +89,7 @@ def mail_room(
             icon=config.offer.icon,
             replacement=config.offer.number_replacement,
             hostname=config.smtp.hostname,
+            dial_in=DialIn(number=config.gateway.number, shown=_spaced(config.gateway.number)),
         ),
         books=books,
         issuer=Issuer(ring=minting or ring, rules=offer_rules(config), now=now, new_id=new_id),

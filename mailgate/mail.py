@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,9 +13,11 @@ from mailgate.accounts.model import Account
 from mailgate.books import Books
 from mailgate.calls.model import Channel, Kind
 from mailgate.metrics import Counts
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.issue import Issuer
-from mailgate.offers.offer import Terms
+from mailgate.offers.offer import Offer, Terms
 from smtp_hooks import block
+from smtp_hooks.block import DialIn
 from smtp_hooks.dkim import Signer, complete, split
 from smtp_hooks.envelope import Envelope
 from smtp_hooks.mime import Addition
@@ -37,6 +40,8 @@ class MailSettings:
     icon: Literal["inline", "remote", "none"] = "inline"
     replacement: str = ""
     hostname: str = "localhost"
+    dial_in: DialIn | None = None
+    """The way in by telephone, for accounts whose messages show it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +97,22 @@ class MailRoom:
         )
         issued = self.issuer.issue(terms, valid_s=wish.ttl_s, forwarding=account.forwarding)
         coupon = Coupon(offer_id=issued.offer.offer_id, url=self.prefix + issued.token)
-        return Opening(coupon=coupon, durable=self.books.keep(issued))
+        durable = self.books.keep(issued)
+        if not self._shows_pin(account, issued.offer):
+            return Opening(coupon=coupon, durable=durable)
+        coupon = replace(coupon, pin=self.issuer.pin(issued))
+        return Opening(coupon=coupon, durable=asyncio.ensure_future(self._with_pin(coupon, durable)))
+
+    def _shows_pin(self, account: Account, offer: Offer) -> bool:
+        """Not where a code has to be typed first: whoever reads the message could go round it."""
+        wanted = self.issuer.rules.pin_in_mail if account.pin_in_mail is None else account.pin_in_mail
+        return wanted and self.issuer.rules.pin_digits > 0 and offer.forwarding is not Forwarding.VERIFY
+
+    async def _with_pin(self, coupon: Coupon, durable: Awaitable[None]) -> Coupon | None:
+        """The coupon once it is stored, where it was given another PIN than was drawn for it."""
+        await durable
+        pin = await self.books.pin(coupon.offer_id)
+        return None if pin == coupon.pin else replace(coupon, pin=pin)
 
     async def withdraw(self, coupon: Coupon) -> None:
         await self.books.withdraw(coupon.offer_id)
@@ -109,6 +129,7 @@ class MailRoom:
             icon=self.settings.icon if picture else "none",
             content_id=f"{coupon.offer_id}@{self.settings.hostname}",
             icon_url=f"{self.settings.public_url}/icon.png",
+            dial_in=replace(self.settings.dial_in, pin=coupon.pin) if self.settings.dial_in and coupon.pin else None,
         )
 
     def finish(self, pieces: Sequence[bytes | memoryview], reverse_path: str) -> bytes:

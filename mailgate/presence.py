@@ -114,6 +114,15 @@ class Presence:
         own = (c for d in opened.account.destinations[:1] for c in d.channels if c in d.verified)
         return "busy" if any(c.kind is Kind.SIP and self._in_call(c.address) for c in own) else "available"
 
+    def anybody(self, address: str) -> bool:
+        """Whether any socket of the address is open, however its device is."""
+        return address.lower() in self._by_address
+
+    def disturbed(self, address: str) -> bool:
+        """Whether one of its devices says that nothing is to be shown now."""
+        now = self._now()
+        return any(each.disturbed(now) for each in self._by_address.get(address.lower(), ()))
+
     def available(self, address: str) -> bool:
         """Whether somebody is there: an open socket whose device says so, outside the hours of do-not-disturb."""
         return any(self.status(each) == "available" for each in self.of_address(address))

@@ -1,14 +1,16 @@
 """What the offer looks like in a mail: the block for text/plain, the block for text/html, the icon.
 
-The person's name and a URL → `Addition`. Words come from `templates/mail/phrases.toml`, shape from the Jinja2 templates
-beside it; both can be an admin's own. The name comes from outside and is hostile until cleaned: no control or
-formatting characters, no line ends, nothing that a mail program would turn into a link, no telephone number.
+The person's name, a URL and, by policy, the way in by telephone → `Addition`. Words come from
+`templates/mail/phrases.toml`, shape from the Jinja2 templates beside it; both can be an admin's own. The name comes
+from outside and is hostile until cleaned: no control or formatting characters, no line ends, nothing that a mail
+program would turn into a link, no telephone number.
 
 The plain block has the URL on a line of its own and no line that a mail program would wrap into it. The HTML block is
 one balanced `<div>` in ASCII, a table cell as button (Outlook draws no padding on links), with inline styles only.
 
 Standards: RFC 3676 (no line of the block is quoted, stuffed or flowed), RFC 2392 (cid), HTML.
-Size of the whole addition in English: 0.2 KiB of text, 3.3 KiB of HTML, 1.2 KiB for the icon with its MIME fields.
+Size of the whole addition in English: 0.2 KiB of text, 3.3 KiB of HTML, 1.2 KiB for the icon with its MIME fields; the
+way in by telephone adds 50 octets of text and 0.1 KiB of HTML.
 SpamAssassin counts an image in less than 3.2 KiB of HTML as "image only" (1.4 to 2.8 points), so that a block of half
 the size would cost more: what fills it serves dark mode, Outlook, print, and whoever reads the source.
 """
@@ -19,6 +21,7 @@ import html
 import re
 import tomllib
 import unicodedata
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -35,8 +38,19 @@ _NAME_LENGTH = 60
 _WIDTH = 76  # characters of a line of the plain block; the URL may be longer
 _LINKLIKE = re.compile(r"://|\bwww\.|[<>]", re.IGNORECASE)
 _NUMBERLIKE = re.compile(r"[+(]?\d(?:[\s().\-/]{0,3}\d){4,}")
+_PIN = "\x01pin-of-10\x02"  # as wide as the longest PIN, so that no line grows beyond the width by it
+_BLANK = "\x03"  # in a number, which is not broken into two lines
 # Characters that join or order others, and are needed in names of some scripts (ZWNJ, ZWJ).
 _KEPT_FORMATS = frozenset("\u200c\u200d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialIn:
+    """The way in by telephone: the gateway's `number` in E.164, how it is `shown`, and the offer's PIN (digits)."""
+
+    number: str
+    shown: str
+    pin: str = field(default="", repr=False)
 
 
 class TemplateError(Exception):
@@ -61,36 +75,42 @@ def render(
     icon: IconKind = "inline",
     content_id: str = "",
     icon_url: str = "",
+    dial_in: DialIn | None = None,
     folder: Path = SHIPPED,
 ) -> Addition:
     """The block for one recipient.
 
     `language` is a tag such as `de-AT`; English where there are no phrases for it. `content_id` is needed for an
-    inline icon, `icon_url` for a remote one. Raises `TemplateError`; ValueError for a URL with anything but visible
-    ASCII in it.
+    inline icon, `icon_url` for a remote one; with `dial_in` both blocks name number and PIN. Raises `TemplateError`;
+    ValueError for a URL with anything but visible ASCII in it.
     """
     if not url.isascii() or not url.isprintable() or any(c in url for c in " <>\"'"):
         raise ValueError("the URL of an offer is visible ASCII")
     source = {"inline": f"cid:{content_id}", "remote": icon_url, "none": ""}[icon]
-    text, markup = _rendered(folder, language, offeror_name, icon)
+    way, pin = (replace(dial_in, pin=""), dial_in.pin) if dial_in else (None, "")
+    text, markup = _rendered(folder, language, offeror_name, icon, way)
     return Addition(
-        text=text.replace(_URL, url),
-        html=markup.replace(_URL, url.replace("&", "&amp;")).replace(_SOURCE, html.escape(source)),
+        text=text.replace(_URL, url).replace(_PIN, pin),
+        html=markup.replace(_URL, url.replace("&", "&amp;")).replace(_SOURCE, html.escape(source)).replace(_PIN, pin),
         icon=Icon(content=_png(folder), filename="call.png", content_id=content_id) if icon == "inline" else None,
     )
 
 
 @lru_cache(maxsize=4096)
-def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind) -> tuple[str, str]:
-    """Both blocks of one person, with marks where URL and icon go: they differ from message to message."""
+def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind, way: DialIn | None) -> tuple[str, str]:
+    """Both blocks of one person, with marks where URL, icon and PIN go: they differ from message to message."""
     words = _words(folder, language)
     name = clean_name(offeror_name)
     said = {key: phrase.replace("{name}", name) for key, phrase in words.items()}
     text, markup = _templates(folder)
-    plain = text.render(offer=_wrap(said["offer"]), what=_wrap(said["what"]), url=_URL)
+    dial = _wrap(said["dial"].format(number=way.shown.replace(" ", _BLANK), pin=_PIN)) if way else ""
+    plain = text.render(offer=_wrap(said["offer"]), what=_wrap(said["what"]), url=_URL, dial=dial)
     sentence = said["offer"].rstrip(":： \xa0") + _stop(words["offer"])
-    page = markup.render(said, url=_URL, icon_src="" if icon == "none" else _SOURCE, offer_sentence=sentence)
-    return plain.strip("\n") + "\n", page.strip("\n").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+    icon_src = "" if icon == "none" else _SOURCE
+    page = markup.render(said, url=_URL, icon_src=icon_src, offer_sentence=sentence, dial_in=way, pin=_PIN)
+    return plain.strip("\n").replace(_BLANK, " ") + "\n", page.strip("\n").encode("ascii", "xmlcharrefreplace").decode(
+        "ascii"
+    ) + "\n"
 
 
 def _words(folder: Path, language: str) -> dict[str, str]:
@@ -135,7 +155,7 @@ def _phrases(folder: Path) -> dict[str, dict[str, str]]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: {error}") from error
-    needed = {"direction", "offer", "button", "what", "icon", "hidden"}
+    needed = {"direction", "offer", "button", "what", "dial", "icon", "hidden"}
     for language, words in found.items():
         if not isinstance(words, dict) or set(words) != needed or not all(isinstance(w, str) for w in words.values()):
             raise TemplateError(f"{path}: [{language}] needs exactly {', '.join(sorted(needed))}")

@@ -50,19 +50,21 @@ TRY_LATER = Reply(code=451, enhanced="4.3.0", text="The call offer cannot be mad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
-    """An offer: its id, and the link that goes into the message."""
+    """An offer: its id, and the link that goes into the message, with the PIN where that goes there too."""
 
     offer_id: str
     url: str
+    pin: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """An offer that is being stored. It may be shown to nobody before `durable` was awaited, which raises where it
-    could not be stored."""
+    could not be stored. It gives the coupon as it was stored, where that is another: its PIN was somebody else's
+    already, and the message has to show the new one."""
 
     coupon: Coupon
-    durable: Awaitable[None]
+    durable: Awaitable[Coupon | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +316,8 @@ class Gate:
         others = {q.token for q in found} - {q.token for q in own}
         if not others:
             return replace(case, shows_offer=shows_offer)
-        disarmed = quoted.disarm(message, site, prefix, others, eight_bit=hop.eight_bit)
+        pins = {q.pin for q in found if q.token in others and q.pin}
+        disarmed = quoted.disarm(message, site, prefix, others, pins, eight_bit=hop.eight_bit)
         if isinstance(disarmed, Unsuitable):
             return replace(case, site=disarmed)
         return replace(case, message=disarmed, site=await self._surgery.locate(disarmed), shows_offer=shows_offer)
@@ -328,7 +331,9 @@ class Gate:
         opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
         try:  # the message is changed and signed while the offer is being stored
             verdict, decision = await self._spliced(case, site, opening.coupon)
-            await asyncio.shield(opening.durable)
+            stored = await asyncio.shield(opening.durable)
+            if stored is not None and decision.name == "offered":
+                verdict, decision = await self._spliced(case, site, stored)
         except BaseException:
             await self._take_back(opening)
             raise

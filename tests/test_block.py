@@ -12,14 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp_hooks.block import IconKind, TemplateError, clean_name, languages, render
+from smtp_hooks.block import DialIn, IconKind, TemplateError, clean_name, languages, render
 from smtp_hooks.mime import Addition, Site, Spliced, locate, splice
 
 URL = "https://call.example.org/a/AY3vSxQ0bT8mWqkz1nHc5rJd9fLp2uEg7iVo"
 ICONS = Path(__file__).parent.parent / "templates" / "icons"
 
 
-def block(language: str = "en", name: str = "Ada Example", icon: IconKind = "inline") -> Addition:
+PHONE = DialIn(number="+33199000000", shown="+33 1 99 00 00 00", pin="0123456789")
+
+
+def block(
+    language: str = "en", name: str = "Ada Example", icon: IconKind = "inline", dial_in: DialIn | None = None
+) -> Addition:
     return render(
         language=language,
         offeror_name=name,
@@ -27,6 +32,7 @@ def block(language: str = "en", name: str = "Ada Example", icon: IconKind = "inl
         icon=icon,
         content_id="1@call.example.org",
         icon_url="https://call.example.org/icon.png",
+        dial_in=dial_in,
     )
 
 
@@ -62,8 +68,24 @@ def test_html_block(language: str, icon: IconKind) -> None:
     assert (addition.icon is not None) == (icon == "inline")
 
 
+@pytest.mark.parametrize("language", languages())
+def test_the_way_in_by_telephone(language: str) -> None:
+    without, addition = block(language), block(language, dial_in=PHONE)
+    own = addition.text.removeprefix(without.text).split("\n")
+    assert own.pop() == "" and 1 <= len(own) <= 2
+    assert all(line == line.strip() and len(line) <= 76 for line in own)
+    said = " ".join(own)
+    assert said.count("+33 1 99 00 00 00") == said.count("0123456789") == 1
+    tree = html5lib.parse(f"<body>{addition.html}</body>", treebuilder="etree", namespaceHTMLElements=False)
+    assert [(a.get("href"), a.text) for a in tree.iter("a")][1:] == [
+        ("tel:+33199000000,,0123456789%23", "+33 1 99 00 00 00")
+    ]
+    assert said.replace(" ", "") in "".join("".join(tree.itertext()).split())
+    assert addition.html.isascii() and max(map(len, addition.html.split("\n"))) <= 900
+
+
 def test_english_can_be_said_in_any_charset() -> None:
-    assert block("en").text.isascii()
+    assert block("en", dial_in=PHONE).text.isascii()
 
 
 @pytest.mark.parametrize(
@@ -176,12 +198,14 @@ def score(message: bytes, home: Path) -> float:
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_spamassassin_minds_it_by_no_more_than_half_a_point(kind: str, language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("language", "dial_in"), [("en", None), ("de", None), ("en", PHONE)])
+def test_spamassassin_minds_it_by_no_more_than_half_a_point(
+    kind: str, language: str, dial_in: DialIn | None, tmp_path: Path
+) -> None:
     message = MESSAGES[kind].replace("\n", "\r\n").encode()
     site = locate(message)
     assert isinstance(site, Site)
-    out = splice(message, site, block(language), redactor=None, eight_bit=True)
+    out = splice(message, site, block(language, dial_in=dial_in), redactor=None, eight_bit=True)
     assert isinstance(out, Spliced)
     (tmp_path / "prefs").write_text("")
     assert score(out.message, tmp_path) <= score(message, tmp_path) + 0.5

@@ -63,7 +63,8 @@ class Account:
     `numbers` are the E.164 numbers that are taken out of the account's messages: those of the telephone channels
     and whatever else the account wants hidden; `cards`: out of attached vCards too. `finds_language`: the language is
     that of each message, `language` where it does not tell. While `do_not_disturb` is on, offers wait: nobody is put
-    through. `forwarding`: its own policy for offers that are passed on; None: the gateway's.
+    through. `forwarding`: its own policy for offers that are passed on; None: the gateway's. So with `pin_in_mail`,
+    whether messages show the PIN for who dials in.
     `hours` and `time_zone` say when calls may be booked (see mailgate.offers.hours; empty: the gateway's);
     with `rings_first` such a call rings the destination before the offeree.
     A failed call to one of `extensions` (as the dialplan calls them) becomes an offer to the account's first address.
@@ -81,6 +82,7 @@ class Account:
     cards: bool = False
     do_not_disturb: bool = False
     forwarding: Forwarding | None = None
+    pin_in_mail: bool | None = None
     hours: str = ""
     time_zone: str = ""
     rings_first: bool = False

@@ -37,6 +37,7 @@ FORWARDING = "Who may take up an offer that was passed on; otherwise as [offer] 
 VERIFIED = (
     "Whether you vouch that these telephones are the account's; else they ring only once a code told there was typed."
 )
+PIN_IN_MAIL = "Whether messages show the PIN for who dials in; otherwise as [offer] pin_in_mail says."
 AUTO = "auto"
 SPOKEN = (*LANGUAGES, AUTO)
 
@@ -80,6 +81,10 @@ def _vouched(destination: Destination) -> Destination:
 
 def _forwarding(text: str) -> Forwarding | None:
     return None if text == "default" else Forwarding(text)
+
+
+def _yes(text: str | None) -> bool | None:
+    return {"yes": True, "no": False}.get(text or "")
 
 
 def _one(language: str | None) -> str | None:
@@ -127,6 +132,7 @@ def _find(d: Desk, address: str) -> Account:
 @click.option("--language", type=click.Choice(SPOKEN), help="auto: each message's own. Otherwise that of the gateway.")
 @click.option("--cards/--no-cards", help="Take the numbers out of attached vCards too.")
 @click.option("--forwarding", type=click.Choice([f.value for f in Forwarding]), help=FORWARDING)
+@click.option("--pin-in-mail", type=click.Choice(["yes", "no"]), help=PIN_IN_MAIL)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
 @xmpp_option
@@ -146,6 +152,7 @@ def add(
     hide: str,
     language: str | None,
     forwarding: str | None,
+    pin_in_mail: str | None,
     verified: bool,
     cards: bool,
     hours: str | None,
@@ -174,6 +181,7 @@ def add(
             finds_language=language == AUTO,
             cards=cards,
             forwarding=Forwarding(forwarding) if forwarding else None,
+            pin_in_mail=_yes(pin_in_mail),
             extensions=tuple(dict.fromkeys(_extension(e, region) for e in extensions)),
             notices_by=NoticesBy(notices),
             created_at=time.time(),
@@ -221,6 +229,7 @@ def list_(context: click.Context) -> None:
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
 @click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
+@click.option("--pin-in-mail", type=click.Choice(["yes", "no", "default"]), help=PIN_IN_MAIL)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
 @hours_options
 @xmpp_option
@@ -239,6 +248,7 @@ def change(
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
     forwarding: str | None,
+    pin_in_mail: str | None,
     verified: bool,
     hours: str | None,
     time_zone: str | None,
@@ -280,6 +290,7 @@ def change(
             notices_by=NoticesBy(notices) if notices else seen.notices_by,
             destinations=(leads, *rest),
             forwarding=_forwarding(forwarding) if forwarding else seen.forwarding,
+            pin_in_mail=_yes(pin_in_mail) if pin_in_mail else seen.pin_in_mail,
         )
         changed = with_hours(changed, hours, time_zone, rings_first)
         try:

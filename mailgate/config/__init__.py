@@ -60,6 +60,12 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _pins_need_dialling_in(self) -> Self:
+        if self.offer.pin_in_mail and not self.call.dial_in:
+            raise ValueError("offer.pin_in_mail needs call.dial_in = true: nobody could use the PIN")
+        return self
+
+    @model_validator(mode="after")
     def _outside_sip_needs_a_way_out(self) -> Self:
         if self.dialling.sip_domains and not self.asterisk.sip_outbound:
             raise ValueError("dialling.sip_domains needs asterisk.sip_outbound, the endpoint to dial them through")

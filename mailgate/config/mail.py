@@ -114,6 +114,8 @@ class Offer(Section):
     attempts: int = Field(default=10, ge=1, le=100)
     forwarding: Literal["bind", "verify", "bearer"] = "bind"
     """Who may take up an offer whose link was passed on."""
+    pin_in_mail: bool = False
+    """Whether messages show the gateway's number and the offer's PIN for who dials in, beside the link."""
     icon: Literal["inline", "remote", "none"] = "inline"
     number_replacement: str = Field(default="", max_length=80)
     """What stands where a number was; empty: words of the account's language."""

@@ -67,7 +67,8 @@ class Shown(_Message):
 
 
 class Accept(_Message):
-    """Call now, by that channel; empty: by those of the hello, or else of the account, one after the other."""
+    """Call now, by that channel; empty: by those of the hello, or else of the account, one after the other; `own:MARK`:
+    one of the account's own, as its page names it (mailgate.offers.own_channels)."""
 
     type: Literal["accept"] = "accept"
     offer: _Id

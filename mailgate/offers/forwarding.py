@@ -69,8 +69,8 @@ def standing(policy: Forwarding, holders: frozenset[str], hand: Hand) -> Standin
 
 
 def dialled(policy: Forwarding, holders: frozenset[str], hand: Hand) -> Standing:
-    """The same of who dials in with the PIN, which the page shows to holders only: the telephone that an offer is
-    bound to, or, while it is bound to browsers alone, the first that comes."""
+    """The same of who dials in with the PIN, which the page shows to holders only, and a message never under `verify`:
+    the telephone that an offer is bound to, or, while it is bound to browsers alone, the first that comes."""
     if policy is not Forwarding.BIND or not any(mark.startswith(NUMBER) for mark in holders):
         return Standing.HOLDER
     return standing(policy, holders, hand)

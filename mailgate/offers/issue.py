@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Offer, Terms
-from tokens import coupon
+from tokens import coupon, pin
 from tokens.coupon import Purpose
 from tokens.keys import KeyRing
 
@@ -28,6 +28,8 @@ class Rules:
     """The longest that an offeror may wish for."""
     pin_digits: int = 0
     """Digits of the PIN for who dials in; 0: nobody can. It is given when the offer is stored (see pins.py)."""
+    pin_in_mail: bool = False
+    """Whether the PIN goes into the mail too, where the account does not say."""
     forwarding: Forwarding = Forwarding.BIND
     """Who may take up an offer that was passed on, where neither account nor offer says."""
 
@@ -73,3 +75,11 @@ class Issuer:
             forwarding=forwarding or self.rules.forwarding,
         )
         return Issued(offer=offer, fingerprint=coupon.fingerprint(token), key_id=key.key_id, token=token)
+
+    def pin(self, issued: Issued) -> str:
+        """The PIN that the offer is most likely given: its first one, unless that is somebody else's when the offer is
+        stored, which has the last word. Empty where offers get none."""
+        if not self.rules.pin_digits:
+            return ""
+        key = self.ring.find(issued.key_id)
+        return pin.mint(key, offer_id=issued.offer.offer_id, generation=0, digits=self.rules.pin_digits)

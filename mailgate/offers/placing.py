@@ -7,7 +7,7 @@ settles meanwhile what has yet to be sent. Whatever comes of it goes back into t
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from mailgate.calls.model import CallEvent, CallOrder, Ended, Outcome
@@ -30,8 +30,9 @@ class Calls(Protocol):
     async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
         """End whatever legs the attempt has; False where it is not up. Raises OutcomeUnknown."""
 
-    async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
-        """What Asterisk knows of each attempt; None: it was never placed. Raises OutcomeUnknown while it is away."""
+    async def settle(self, attempt_ids: Mapping[str, float]) -> dict[str, CallEvent | None]:
+        """What Asterisk knows of each attempt, with when it was begun (UNIX seconds); None: it was never placed.
+        Raises OutcomeUnknown while it is away."""
 
 
 class Placing:

@@ -47,7 +47,7 @@ from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
 from mailgate.offers.placing import Calls, Placing
 from mailgate.offers.reach import Reach
-from mailgate.offers.table import IN_CALL, WAITING, WITHDRAWN, State
+from mailgate.offers.table import IN_CALL, NOTHING_RANG, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
 from mailgate.offers.watch import Watchers
 from mailgate.store import accounts, webhooks
@@ -197,6 +197,10 @@ class Offers:
         key = self._ring.find(made_from.key_id)
         return coupon.mint(key, offer_id=offer_id, purpose=Purpose.ACCEPT, generation=made_from.generation)
 
+    def pin_of(self, offer_id: str) -> str:
+        """The PIN that the offer was given, "" where it has none."""
+        return self._pins.of(offer_id)
+
     def offeree_of(self, offer_id: str) -> str:
         """The address that the offer went to, in lower case. Raises UnknownOffer."""
         offer = self._by_id(offer_id)
@@ -314,20 +318,18 @@ class Offers:
 
         Called at the start, after each reconnection, and while anything is unsettled.
         """
-        under_way = self._in_states(IN_CALL)
-        ids = [
-            o.attempt.attempt_id for o in under_way if o.attempt and o.attempt.attempt_id not in self._placing.under_way
-        ]
-        if not ids:
+        attempts = {o.attempt: o.state for o in self._in_states(IN_CALL) if o.attempt}
+        asked = {a.attempt_id: state for a, state in attempts.items() if a.attempt_id not in self._placing.under_way}
+        if not asked:
             return
         try:
-            answers = await self._calls.settle(ids)
+            answers = await self._calls.settle({a.attempt_id: a.started_at for a in attempts if a.attempt_id in asked})
         except OutcomeUnknown as error:
             log.info("calls under way cannot be settled yet: %s", error)
             return
-        for attempt_id in ids:
-            answer = answers[attempt_id]
-            await self.on_call_event(answer or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
+        for attempt_id, state in asked.items():
+            unknown = Outcome.NOT_PLACED if state in NOTHING_RANG else Outcome.LOST
+            await self.on_call_event(answers[attempt_id] or Ended(attempt_id=attempt_id, outcome=unknown))
 
     async def tick(self) -> bool:
         """What time brings: offers expire, unsettled calls are asked for, and other processes' changes are seen.

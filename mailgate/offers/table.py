@@ -46,6 +46,9 @@ IN_CALL = frozenset(
 )
 """States with an attempt under way."""
 
+NOTHING_RANG = frozenset({State.PLACING, State.UNSETTLED})
+"""Those of them in which nobody has told yet that a telephone rings."""
+
 ENDED = frozenset({State.USED, State.EXHAUSTED, State.REVOKED, State.EXPIRED, State.SUPPRESSED})
 """States that nothing leads out of."""
 

@@ -41,6 +41,7 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_chat_address", account_id=account_id)
+    rows.run("delete_pushes", account_id=account_id)
     rows.run("delete_devices", account_id=account_id)
     rows.run("delete_told_by", account_id=account_id)
     rows.run("delete_api_keys", account_id=account_id)
@@ -199,6 +200,7 @@ def _columns(sealer: Sealer, account: Account) -> dict[str, object]:
         "cards": int(account.cards),
         "do_not_disturb": int(account.do_not_disturb),
         "forwarding": account.forwarding.value if account.forwarding else None,
+        "pin_in_mail": account.pin_in_mail,
         "notices_by": account.notices_by.value,
         "extra_numbers": sealer.seal(json.dumps(account.extra_numbers), f"accounts {account.account_id}"),
     }
@@ -263,6 +265,7 @@ def _account(rows: Rows, sealer: Sealer, row: Row) -> Account:
         cards=bool(row["cards"]),
         do_not_disturb=bool(row["do_not_disturb"]),
         forwarding=Forwarding(row["forwarding"]) if row["forwarding"] else None,
+        pin_in_mail=None if row["pin_in_mail"] is None else bool(row["pin_in_mail"]),
         hours=row["hours"],
         time_zone=row["time_zone"],
         rings_first=bool(row["rings_first"]),

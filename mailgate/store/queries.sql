@@ -3,15 +3,15 @@
 -- name: insert_account
 INSERT INTO accounts
     (account_id, display_name, mode, hide, language, finds_language, cards, extra_numbers, do_not_disturb, notices_by,
-     forwarding, created_at)
+     forwarding, pin_in_mail, created_at)
 VALUES
     (:account_id, :display_name, :mode, :hide, :language, :finds_language, :cards, :extra_numbers, :do_not_disturb,
-     :notices_by, :forwarding, :created_at);
+     :notices_by, :forwarding, :pin_in_mail, :created_at);
 
 -- name: update_account
 UPDATE accounts
 SET display_name = :display_name, mode = :mode, hide = :hide, language = :language, extra_numbers = :extra_numbers,
-    do_not_disturb = :do_not_disturb, notices_by = :notices_by, forwarding = :forwarding,
+    do_not_disturb = :do_not_disturb, notices_by = :notices_by, forwarding = :forwarding, pin_in_mail = :pin_in_mail,
     finds_language = :finds_language, cards = :cards
 WHERE account_id = :account_id;
 

@@ -152,6 +152,8 @@ class Crew:
                 return [offeree.suppressed, offeree.number]
             case "quoted":
                 return [asdict(quoted) for quoted in self._books.quoted_now(argument)]
+            case "pin":
+                return self._books.pin_now(argument)
             case "withdraw":
                 return self._task(self._books.withdraw(argument))
             case "claim":

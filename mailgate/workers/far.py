@@ -70,6 +70,9 @@ class FarBooks:
     def keep(self, issued: Issued) -> Awaitable[None]:
         return self._wire.ask("keep", issued_record(issued))
 
+    async def pin(self, offer_id: str) -> str:
+        return str(await self._wire.ask("pin", offer_id))
+
     async def withdraw(self, offer_id: str) -> None:
         await self._wire.ask("withdraw", offer_id)
 

@@ -36,6 +36,7 @@ def account_record(account: Account) -> Record:
         "forwarding": account.forwarding.value if account.forwarding else None,
         "finds_language": account.finds_language,
         "cards": account.cards,
+        "pin_in_mail": account.pin_in_mail,
         "created_at": account.created_at,
     }
 

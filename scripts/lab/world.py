@@ -145,11 +145,12 @@ class World:
         told("Asterisk and Postfix, as deployed")
         await off_loop(self.gateway.start)
         told("mailgate serve")
-        await self._register()
+        await self.register()
         self._registering = asyncio.create_task(self._stay_registered())
         told("two SIP telephones registered")
 
-    async def _register(self) -> None:
+    async def register(self) -> None:
+        """Each telephone at Asterisk, as after a start of it. Raises RuntimeError."""
         for name, phone in self.phones.items():
             if (code := await phone.register()) != 200:
                 raise RuntimeError(f"the telephone {name} could not register: {code}")
@@ -159,7 +160,7 @@ class World:
         while True:
             await asyncio.sleep(_REGISTER_AGAIN_S)
             with contextlib.suppress(TimeoutError, RuntimeError):
-                await self._register()
+                await self.register()
 
     def _start_asterisk(self) -> None:
         written = self.folder / "deployed"

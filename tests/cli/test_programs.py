@@ -134,6 +134,16 @@ def test_an_account_has_its_own_forwarding_policy_or_the_gateway_s(admin: Admin)
     assert admin.sees()[0].forwarding is None
 
 
+def test_an_account_shows_the_pin_in_its_messages_or_not_or_as_the_gateway_says(admin: Admin) -> None:
+    add(admin, "--pin-in-mail", "yes")
+    assert admin.sees()[0].pin_in_mail is True
+    admin.types("account", "change", ADA, "--name", "Ada King")
+    assert admin.sees()[0].pin_in_mail is True
+    for word, meant in (("no", False), ("default", None)):
+        admin.types("account", "change", ADA, "--pin-in-mail", word)
+        assert admin.sees()[0].pin_in_mail is meant
+
+
 def test_a_webhook_from_its_making_to_its_end(admin: Admin) -> None:
     add(admin)
     with pytest.raises(MailgateError, match="no webhook"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -121,7 +122,7 @@ async def test_a_link_that_comes_later_learns_of_it(calls: Calls, pstn: Phone, a
     await calls.edge.originate(made)
     await calls.seen(made.attempt_id, Again)
     async with linked(calls.edge._settings) as later:
-        found = (await later.edge.settle([made.attempt_id]))[made.attempt_id]
+        found = (await later.edge.settle({made.attempt_id: time.time()}))[made.attempt_id]
         assert isinstance(found, Again | Ringing)
         assert (await later.ended(made.attempt_id)).outcome is Outcome.DESTINATION_NO_ANSWER
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -288,6 +289,32 @@ async def test_asterisk_killed_in_mid_call_is_a_call_lost(other: PrivateAsterisk
         never.attempt_id: None,
     }
     await watched.edge.stop()
+
+
+async def test_killed_before_it_had_written_anything_down_it_proves_nothing(
+    other: PrivateAsterisk, pstn: Phone, order: Make
+) -> None:
+    """astdb goes to disk once a second: the telephone rang, and the next Asterisk has never heard of it."""
+    pstn.plan = {OFFEREE: Ring()}
+    watched = Calls(other.deploy.link)
+    await watched.edge.start()
+    made, earlier = order(ring1_s=30), time.time()
+    await watched.edge.originate(made)
+    await pstn.call(OFFEREE)
+    other.kill()
+    again = asyncio.create_task(reconnected(watched))
+    await asyncio.to_thread(other.start)
+    await again
+    lost = Ended(attempt_id=made.attempt_id, outcome=Outcome.LOST)
+    assert await watched.edge.settle({made.attempt_id: earlier}) == {made.attempt_id: lost}
+    never = order().attempt_id
+    assert await watched.edge.settle({never: time.time()}) == {never: None}  # this Asterisk would know
+    await watched.edge.stop()
+    # nor does it for the next mailgate
+    after = Calls(other.deploy.link)
+    await after.edge.start()
+    assert await after.edge.settle({made.attempt_id: earlier}) == {made.attempt_id: lost}
+    await after.edge.stop()
 
 
 async def test_a_frozen_asterisk_loses_no_call_and_doubles_none(

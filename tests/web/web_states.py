@@ -5,28 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 from playwright.async_api import Page, expect
-from web_gateway import BEN, Gateway, MakeGateway, course
+from web_gateway import BEN, MakeGateway, course
+from web_shown import Shown, at_home, sign_in, typed
+from web_states_more import later, passed_on, unverified
 
 from mailgate.calls.model import Answered, Channel, Confirmed, Ended, Kind, Outcome, Ringing
 from mailgate.errors import OutcomeUnknown
 from mailgate.offers.service import Rules
 from mailgate.web.settings import TalkSettings
-
-Do = Callable[[Page], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A page in a state, and what is done on it to get there; `pictured`: it is among the pictures."""
-
-    name: str
-    url: str
-    do: Do | None = None
-    pictured: bool = True
 
 
 async def walk(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
@@ -38,6 +27,12 @@ async def walk(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     async for shown in _ends(make_gateway):
         yield shown
     async for shown in _own(make_gateway):
+        yield shown
+    async for shown in later(make_gateway):
+        yield shown
+    async for shown in passed_on(make_gateway):
+        yield shown
+    async for shown in unverified(make_gateway):
         yield shown
 
 
@@ -56,11 +51,11 @@ async def _offers(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     token = await gateway.open()
     yield Shown(name="offer", url=at(token))
     yield Shown(name="languages", url=at(token), do=lambda page: page.locator(".languages summary").click())
-    yield Shown(name="wrong number", url=at(token), do=_typed("#number", "01 99", "#call", "#number-error"))
+    yield Shown(name="wrong number", url=at(token), do=typed("#number", "01 99", "#call", "#number-error"))
     yield Shown(
         name="a country that is not called",
         url=at(token),
-        do=_typed("#number", "+55 11 96123-4567", "#call", "#number-error"),
+        do=typed("#number", "+55 11 96123-4567", "#call", "#number-error"),
     )
     yield Shown(name="SIP address", url=at(token), do=_sip)
     yield Shown(name="answers", url=at(token), do=_answers)
@@ -68,11 +63,11 @@ async def _offers(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     yield Shown(name="talking is not possible", url=at(token), do=_talk_in_vain)
     known = await gateway.open(offeree=Channel(Kind.TEL, BEN), destination_name="Support")
     yield Shown(name="number known", url=at(known))
-    yield Shown(name="wrong digits", url=at(known), do=_typed("#digits", "1111", "#call", "#digits-error"))
+    yield Shown(name="wrong digits", url=at(known), do=typed("#digits", "1111", "#call", "#digits-error"))
     yield Shown(name="page too old", url=at(token), do=_without_nonce, pictured=False)
     await gateway.own.set_do_not_disturb(gateway.account(account_id="b", addresses=("b@example.org",)), True)
     quiet = await gateway.open(account_id="b")
-    yield Shown(name="do not disturb", url=at(quiet), do=_typed("#number", "+33 1 99 00 56 78", "#call", ".notice"))
+    yield Shown(name="do not disturb", url=at(quiet), do=typed("#number", "+33 1 99 00 56 78", "#call", ".notice"))
     await gateway.answer(token, "reply", text="Tomorrow at ten?")
     yield Shown(name="answered", url=at(token), pictured=False)
     await gateway.answer(token, "decline", reason="not-now")
@@ -80,10 +75,10 @@ async def _offers(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     for path, name in (("/never", "never again"), ("/never?sent=1", "the code")):
         yield Shown(name=name, url=at(token, path))
     yield Shown(
-        name="wrong address", url=at(token, "/never"), do=_typed("#address-field", "ben", "#address", "#never-error")
+        name="wrong address", url=at(token, "/never"), do=typed("#address-field", "ben", "#address", "#never-error")
     )
     yield Shown(
-        name="wrong code", url=at(token, "/never?sent=1"), do=_typed("#code-field", "1", "#code", "#never-error")
+        name="wrong code", url=at(token, "/never?sent=1"), do=typed("#code-field", "1", "#code", "#never-error")
     )
     await gateway.answer(token, "never", address="ben@example.net")
     [code] = [notice.values["code"] for notice in gateway.notices() if "code" in notice.values]
@@ -152,31 +147,24 @@ async def _own(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
     await gateway.answer(await gateway.open(offeree_address="eve@example.com"), "decline", reason="by-mail")
     await gateway.ends(await gateway.open(), Outcome.COMPLETED, bridged_s=83)
     await gateway.ends(await gateway.open(), Outcome.DESTINATION_BUSY)
+    await sign_in(gateway)
     home = f"{gateway.url}/my"
     yield Shown(name="own offers, sign in", url=home)
     yield Shown(
         name="own offers, a wrong address",
         url=home,
-        do=_typed("#address-field", "x", "#ask", "#ask-error"),
+        do=typed("#address-field", "x", "#ask", "#ask-error"),
         pictured=False,
     )
-    yield Shown(
-        name="own offers, link sent", url=home, do=_typed("#address-field", "ada@example.org", "#ask", ".proof")
-    )
+    yield Shown(name="own offers, link sent", url=home, do=typed("#address-field", "ada@example.org", "#ask", ".proof"))
     yield Shown(name="own offers, the link", url=f"{home}/in/{'x' * 32}")
-    yield Shown(name="own offers", url=home, do=_signed_in(gateway))
+    yield Shown(name="own offers", url=home, do=at_home(gateway))
+    wrong = typed("#hours", "at noon", "#hours-form", "#hours-error")
+    yield Shown(name="own offers, wrong hours", url=home, do=at_home(gateway, do=wrong), pictured=False)
+    yield Shown(name="programs", url=f"{gateway.url}/api/v1/docs", small=False)
 
 
 # --- what a person does ---------------------------------------------------------------------------------------------
-
-
-def _typed(field: str, text: str, form: str, then: str) -> Do:
-    async def do(page: Page) -> None:
-        await page.locator(field).fill(text)
-        await page.locator(f"{form} button").last.click()
-        await expect(page.locator(then).first).to_be_visible()
-
-    return do
 
 
 async def _sip(page: Page) -> None:
@@ -212,13 +200,3 @@ async def _talk_in_vain(page: Page) -> None:
     )
     await page.locator("#talk-open").click()
     await expect(page.locator("#talk-close")).to_be_visible(timeout=10_000)
-
-
-def _signed_in(gateway: Gateway) -> Do:
-    async def do(page: Page) -> None:
-        await _typed("#address-field", "ada@example.org", "#ask", ".proof")(page)
-        await page.goto(f"{gateway.url}/my/in/{gateway.notices()[-1].values['secret']}")
-        await page.locator("#door button").click()
-        await expect(page.locator("#quiet-form")).to_be_visible()
-
-    return do

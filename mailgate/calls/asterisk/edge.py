@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 from mailgate.calls.action import (
@@ -29,6 +29,7 @@ from mailgate.calls.action import (
 from mailgate.calls.asterisk import reach, records
 from mailgate.calls.asterisk.arrivals import NONCE_TTL_S, Expected
 from mailgate.calls.asterisk.ending import Ending
+from mailgate.calls.asterisk.first_seen import first_seen
 from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
 from mailgate.calls.asterisk.seats import Seats
@@ -80,6 +81,7 @@ class Asterisk:
         )
         self._clock = clock
         self._link: Link | None = None
+        self._first_seen = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._tried = asyncio.Event()
         self._queue: asyncio.Queue[CallEvent | None] = asyncio.Queue()  # None: a link has come up
@@ -181,7 +183,8 @@ class Asterisk:
     async def settle(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
         """What became of attempts: how far a live one is, how a past one ended, None for one never placed.
 
-        `Ended(LOST)` where Asterisk took the call but has recorded no end (it was killed itself).
+        `Ended(LOST)` where Asterisk took the call but has recorded no end (it was killed itself), or may have taken it:
+        where a mapping says when each was begun (UNIX seconds), and that was before this Asterisk was there.
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
         wanted = [check_attempt(attempt_id) for attempt_id in attempt_ids]
@@ -196,6 +199,10 @@ class Asterisk:
             for attempt_id in still:
                 placed = still[attempt_id]
                 found[attempt_id] = Ended(attempt_id=attempt_id, outcome=Outcome.LOST) if placed else None
+        begun = attempt_ids if isinstance(attempt_ids, Mapping) else {}
+        for attempt_id in [a for a, event in found.items() if event is None]:
+            if begun.get(attempt_id, self._first_seen) < self._first_seen:
+                found[attempt_id] = Ended(attempt_id=attempt_id, outcome=Outcome.LOST)
         for attempt_id, event in found.items():
             if event is None or isinstance(event, Ended):
                 self._seats.leave(attempt_id)
@@ -248,6 +255,7 @@ class Asterisk:
             return f"Asterisk does not answer at {self._settings.host}:{self._settings.port} ({type(error).__name__})"
         try:
             trouble = await fault(link)
+            self._first_seen = await first_seen(link, self._clock())
         except LinkLost as error:
             return str(error)
         except asyncio.CancelledError:
@@ -281,7 +289,7 @@ class Asterisk:
         if not told | sent:
             return
         live = {attempt_of(row) for row in await self.ask({"Action": "CoreShowChannels"})}
-        quiet = [a for a in told | sent if a not in live and not self._expected.holds(a)]
+        quiet = {a: self._sent.get(a, now) for a in told | sent if a not in live and not self._expected.holds(a)}
         for attempt_id, event in (await self.settle(quiet)).items() if quiet else ():
             unknown = Outcome.LOST if attempt_id in told else Outcome.NOT_PLACED
             event = event or Ended(attempt_id=attempt_id, outcome=unknown)
