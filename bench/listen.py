@@ -39,6 +39,8 @@ from mailgate.offers.issue import Rules
 from mailgate.offers.making import Making
 from mailgate.offers.offer import Terms
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
+from mailgate.offers.reach import Reach
 from mailgate.offers.service import Offers
 from mailgate.store import accounts, devices
 from mailgate.store.database import Store, create
@@ -112,6 +114,10 @@ def _people(store: Store, sealer: Sealer, count: int) -> list[str]:
     return keys
 
 
+async def _there(channel: Channel) -> bool:
+    return True
+
+
 async def _none(_: object) -> Any:
     raise AssertionError("nobody calls here")
 
@@ -143,6 +149,7 @@ async def measure(sockets: int, count: int) -> bool:
             sealer=sealer,
             offers=offers,
             making=making,
+            own_order=OwnOrder(offers, Reach(store, sealer), _there, own_number="+33199000000", now=time.time),
             dial=lambda text, region: Channel.parse(text),
             say=lambda notice: (f"{notice.values['offeror']} offers you a call", ""),
             settings=ListeningSettings(public_url="http://127.0.0.1", region="FR", most_sockets=sockets + 10),

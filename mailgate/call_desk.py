@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailgate.calls import announcements, plan, recording
+from mailgate.calls import announcements, pairs, plan, recording
 from mailgate.calls.asterisk import Asterisk
 from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
+from mailgate.calls.pairs import Way
 from mailgate.calls.speech import Speech
 from mailgate.offers.offer import Offer, Terms
+from mailgate.offers.own_order import away
 
 
 @dataclass(slots=True)
 class CallDesk:
     """From a committed attempt to the order for Asterisk: what is spoken, and which way leads to the destination.
 
-    `sounds` is the folder that holds recorded names.
+    `sounds` is the folder that holds recorded names; `ways` gives the destination's channels and their hours.
     """
 
     asterisk: Asterisk
@@ -25,16 +29,17 @@ class CallDesk:
     sounds: Path
     limits: plan.Limits
     say_who_is_called: bool = True
+    ways: Callable[[Offer], Sequence[Way]] = lambda offer: [Way(channel=c) for c in offer.terms.destination]
+    now: Callable[[], float] = time.time
 
     async def prepare(self, offer: Offer) -> CallOrder:
-        attempt, terms = offer.attempt, offer.terms
+        attempt = offer.attempt
         assert attempt is not None
         held = attempt.held  # who waits on the line has nothing to be asked, and is not called
-        (first, calling, second), leg2 = await asyncio.gather(
-            self._speech(offer, attempt.leg1, held=held is not None),
-            self._held_or_way(held, terms.destination),
+        (first, calling, second), legs2 = await asyncio.gather(
+            self._speech(offer, attempt.leg1, held=held is not None), self._legs2(offer)
         )
-        return plan.order(attempt, leg2, self.limits, announcement=first, announcement2=second, calling=calling)
+        return plan.order(attempt, legs2, self.limits, announcement=first, announcement2=second, calling=calling)
 
     async def rehearse(self, offer: Offer) -> None:
         """Make ready what will be spoken in a call that is to come."""
@@ -68,10 +73,17 @@ class CallDesk:
                 return str(around)
         return str(await self.speech.render(sentence.text, language) or "")
 
-    async def _held_or_way(self, held: Channel | None, channels: tuple[Channel, ...]) -> Channel:
-        return held or await self._way(channels)
-
-    async def _way(self, channels: tuple[Channel, ...]) -> Channel:
-        """The first channel that can be reached; a telephone number is taken to be so. The last one where none can."""
-        unavailable = {c for c in channels if c.kind is Kind.SIP and not await self.asterisk.available(c)}
-        return plan.choose(channels, unavailable) if len(unavailable) < len(channels) else channels[-1]
+    async def _legs2(self, offer: Offer) -> tuple[Channel, ...]:
+        """The destination's channels that go with this attempt's leg 1 now, in the order of the plan. Where none can be
+        had, the last one: Asterisk will say why."""
+        attempt, channels = offer.attempt, offer.terms.destination
+        assert attempt is not None
+        if attempt.held is not None:
+            return (attempt.held,)
+        if len(channels) < 2:
+            return channels
+        gone, me = await away(channels, self.asterisk.available), [Way(channel=attempt.leg1)]
+        found = pairs.plan(me, self.ways(offer), at=self.now(), unavailable=gone)
+        if not found and offer.slot and offer.slot.attempt_id == attempt.attempt_id:  # the time was agreed on
+            found = pairs.plan(me, [Way(channel=c) for c in channels], at=self.now(), unavailable=gone)
+        return tuple(pair.leg2 for pair in found) or channels[-1:]

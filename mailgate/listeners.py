@@ -22,6 +22,7 @@ from mailgate.networks.ways import Ways
 from mailgate.networks.webhook import WebhookNetwork
 from mailgate.offers.making import Making
 from mailgate.offers.notice import Network, Notice
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
 from mailgate.pushing import Pushes
@@ -41,7 +42,9 @@ def listeners(
     sealer: Sealer,
     ring: KeyRing,
     offers: Offers,
+    own_order: OwnOrder,
     posted: Callable[[], None],
+    in_call: Callable[[str], bool] = lambda name: False,
 ) -> Listeners:
     """The gateway's side of listening applications, told of every offer that a message carries. Raises ConfigError."""
     wished = config.listening
@@ -54,6 +57,7 @@ def listeners(
         sealer=sealer,
         offers=offers,
         making=making,
+        own_order=own_order,
         dial=dial(config),
         say=say,
         settings=ListeningSettings(
@@ -66,6 +70,7 @@ def listeners(
         ),
         now=time.time,
         posted=posted,
+        in_call=in_call,
         pushes=pushes(config, store=store, sealer=sealer, say=say, contact=words.from_address),
     )
     if wished.enabled:

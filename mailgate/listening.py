@@ -25,6 +25,7 @@ from mailgate.accounts.device import Device
 from mailgate.accounts.model import Account
 from mailgate.calls.model import Channel
 from mailgate.calls.model import Kind as ChannelKind
+from mailgate.calls.pairs import Way
 from mailgate.errors import CallRefused, MailgateError
 from mailgate.listen import protocol
 from mailgate.listen.proof import device_proof, gateway_proof, same
@@ -38,6 +39,7 @@ from mailgate.offers.making import Making, MakingRefused
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own_channels import OwnChannel
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
@@ -92,7 +94,7 @@ class ListeningSettings:
 
 class Listeners:
     """All listening applications of a gateway. `posted` is called when a notice waits in the outbox; `pushes` wakes
-    pages that are closed, where there is such."""
+    pages that are closed, where there is such; `in_call` says of a SIP telephone whether somebody talks on it."""
 
     def __init__(
         self,
@@ -101,17 +103,20 @@ class Listeners:
         sealer: Sealer,
         offers: Offers,
         making: Making,
+        own_order: OwnOrder,
         dial: Dial,
         say: Say,
         settings: ListeningSettings,
         now: Callable[[], float],
         posted: Callable[[], None],
+        in_call: Callable[[str], bool] = lambda name: False,
         pushes: Pushes | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._offers = offers
         self._making = making
+        self._own_order = own_order
         self._dial = dial
         self._say = say
         self._settings = settings
@@ -121,7 +126,7 @@ class Listeners:
         self._connections = 0
         self._woken_for: dict[str, Notice] = {}
         self.pushes = pushes
-        self.present = Present(now)
+        self.present = Present(now, in_call)
 
     # --- what is told -------------------------------------------------------------------------------------------
 
@@ -138,7 +143,7 @@ class Listeners:
     async def show(self, notice: Notice) -> bool:
         """Show a notice on the party's devices; whether one of them has it on its screen in time."""
         there = self.present.of_address(notice.address)
-        if there and not any(each.status == "available" for each in there):
+        if there and not any(self.present.status(each) == "available" for each in there):
             self.beside(notice)
             return False
         return bool(there and await self._shown(notice, there)) or await self._woken(notice)
@@ -216,7 +221,7 @@ class Listeners:
                 title=title,
                 text=text,
                 url=f"{self._settings.public_url}/my",
-                quiet=each.status != "available",
+                quiet=self.present.status(each) != "available",
             )
             each.say(news.wire())
 
@@ -241,7 +246,7 @@ class Listeners:
                 expires_at=view.expires_at,
                 state=view.state.value,
                 on_line=view.on_line,
-                quiet=each.status != "available",
+                quiet=self.present.status(each) != "available",
             )
             each.say(message.wire())
 
@@ -261,6 +266,7 @@ class Listeners:
             outcome=view.outcome.value if view.outcome and not view.in_call else "",
             on_line=view.on_line,
             by=self._taken_by.get(view.offer_id, "") if view.in_call else "",
+            falls=view.falls,
         )
         opened.say(changed.wire())
         if not view.in_call:
@@ -486,18 +492,35 @@ class Listeners:
         return channel.address if channel.kind is ChannelKind.TEL else channel.uri
 
     async def _accept(self, opened: OpenSocket, token: str, message: Accept) -> None:
-        wished = message.channel or next(iter(opened.channels), "")
-        if not wished:
-            raise CallRefused("no-channel", "this device has named no way to call its owner")
-        leg1 = self._dial(self._owners(opened.account, wished), self._settings.region)
         before = self._taken_by.get(message.offer)
         self._taken_by.setdefault(message.offer, opened.name)
         try:
-            await self._offers.accept(token, leg1, browser=f"device {opened.account.account_id}", proven=True)
+            browser = f"device {opened.account.account_id}"
+            if message.channel:
+                leg1 = self._dial(self._owners(opened.account, message.channel), self._settings.region)
+                await self._offers.accept(token, leg1, browser=browser, proven=True)
+            elif opened.channels:
+                await self._own_order.accept(token, self._named(opened.account, opened.channels), browser=browser)
+            else:
+                await self._own_order.accept_listed(token, browser=browser)
         except MailgateError:
             if before is None and self._taken_by.get(message.offer) == opened.name:
                 self._taken_by.pop(message.offer, None)
             raise
+
+    def _named(self, account: Account, channels: Sequence[str]) -> list[Way]:
+        """A device's channels as far as they may be dialled. Raises CallRefused where none may."""
+        found: list[Way] = []
+        refusals: list[CallRefused] = []
+        for channel in channels:
+            try:
+                typed = self._owners(account, channel)
+                found.append(Way(channel=self._dial(typed, self._settings.region)))
+            except CallRefused as error:
+                refusals.append(error)
+        if refusals and not found:
+            raise refusals[0]
+        return found
 
 
 def _offered(view: View, address: str, language: str, now: float) -> Notice:

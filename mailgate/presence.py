@@ -1,6 +1,7 @@
 """Who listens just now: open sockets by address, how their devices are, and messages that wait to be seen.
 
-An open socket whose device is available is availability; one that is busy or away is shown things quietly, and counts
+An open socket whose device is available is availability, while its owner talks on none of their SIP telephones; one
+that is busy, or so, or away is shown things quietly, and counts
 as nobody there; with do-not-disturb nothing is shown. What is told needs `shown` from one device of the party.
 
 Known limit: one process: sockets of another gateway process are not seen here.
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from mailgate.accounts.model import Account
+from mailgate.calls.model import Kind
 from mailgate.listen.protocol import Status
 from mailgate.offers.hours import Hours, within
 
@@ -67,8 +69,10 @@ class OpenSocket:
 class Presence:
     """All open sockets of a process. `now` gives UNIX seconds."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], in_call: Callable[[str], bool] = lambda name: False) -> None:
+        """`in_call` says of a SIP telephone that is registered here whether somebody talks on it."""
         self._now = now
+        self._in_call = in_call
         self._by_address: dict[str, list[OpenSocket]] = {}
         self._open: set[OpenSocket] = set()
         self._unseen: dict[str, tuple[str, asyncio.Future[None]]] = {}  # message id → account, seen
@@ -103,6 +107,13 @@ class Presence:
         now = self._now()
         return [each for each in self._by_address.get(address.lower(), ()) if not each.disturbed(now)]
 
+    def status(self, opened: OpenSocket) -> Status:
+        """How the device is: as it says, and busy while its owner is in a call."""
+        if opened.status != "available":
+            return opened.status
+        own = (c for d in opened.account.destinations[:1] for c in d.channels if c in d.verified)
+        return "busy" if any(c.kind is Kind.SIP and self._in_call(c.address) for c in own) else "available"
+
     def anybody(self, address: str) -> bool:
         """Whether any socket of the address is open, however its device is."""
         return address.lower() in self._by_address
@@ -114,7 +125,7 @@ class Presence:
 
     def available(self, address: str) -> bool:
         """Whether somebody is there: an open socket whose device says so, outside the hours of do-not-disturb."""
-        return any(each.status == "available" for each in self.of_address(address))
+        return any(self.status(each) == "available" for each in self.of_address(address))
 
     async def seen(self, message_id: str, account_id: str, within_s: float) -> bool:
         """Whether a device of the account shows the message within that time. Ask before it is sent."""

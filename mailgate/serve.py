@@ -26,6 +26,7 @@ from mailgate.books import OwnBooks
 from mailgate.call_desk import CallDesk
 from mailgate.calls import plan
 from mailgate.calls.asterisk import Asterisk, Verdict
+from mailgate.calls.asterisk.devices import Devices
 from mailgate.calls.asterisk.saying import Sayer
 from mailgate.calls.model import CallEvent
 from mailgate.calls.speech import Speech
@@ -56,7 +57,9 @@ from mailgate.offers.courier import Courier
 from mailgate.offers.held import Held
 from mailgate.offers.notice import ByKind, Kind, Network
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.post import Post
+from mailgate.offers.reach import Reach
 from mailgate.offers.scheduler import Scheduler
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
@@ -105,12 +108,15 @@ async def _running(config: Config) -> AsyncIterator[None]:
         async def connected() -> None:
             await offers.settle()
             await failed.connected()
+            await telephones.connected()
 
         async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
             return await offers.dialled_in(pin, caller, channel)
 
         asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
+        telephones = Devices(asterisk)
         voice, held, mail_waits = Speech(speech_settings(config)), Held(), asyncio.Event()
+        reach = Reach(store, sealer, time_zone(config))
         desk = CallDesk(
             asterisk,
             voice,
@@ -122,6 +128,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
                 destination_presses_key=config.call.destination_presses_key,
             ),
             say_who_is_called=config.call.say_who_is_called,
+            ways=reach.ways,
         )
         offers = Offers(
             store=store,
@@ -134,7 +141,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
             now=time.time,
             new_id=gate.new_id,
             held=held,
+            reach=reach,
         )
+        own_order = OwnOrder(offers, reach, asterisk.available, own_number=config.gateway.number, now=time.time)
         failed = FailedCalls(
             config,
             store=store,
@@ -152,7 +161,17 @@ async def _running(config: Config) -> AsyncIterator[None]:
         stack.push_async_callback(asterisk.stop)
         stack.push_async_callback(offers.close)
         said = _notice_settings(config)
-        listening = listeners(config, said, store=store, sealer=sealer, ring=ring, offers=offers, posted=mail_waits.set)
+        listening = listeners(
+            config,
+            said,
+            store=store,
+            sealer=sealer,
+            ring=ring,
+            offers=offers,
+            own_order=own_order,
+            posted=mail_waits.set,
+            in_call=telephones.in_call,
+        )
         forget = [books.forget, listening.recheck]
         clock = asyncio.create_task(_tick(offers, forget))
         stack.callback(clock.cancel)
@@ -190,6 +209,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             bookings=bookings if config.later.enabled else None,
             metrics=metrics.text,
             listeners=listening if config.listening.enabled else None,
+            own_order=own_order,
         )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()

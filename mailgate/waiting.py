@@ -164,13 +164,14 @@ class Waiting:
 
     # --- what offerees do --------------------------------------------------------------------------------------
     def _stepped(self, offer: Offer, event: Event) -> None:
-        if not isinstance(event, Accepted | Declined | Replied | NotMe | Revoked | Booked):
+        begins = isinstance(event, Accepted) or offer.fallen is not None
+        if not begins and not isinstance(event, Declined | Replied | NotMe | Revoked | Booked):
             return
         for call_id, offer_id in self._offer_of.items():
             if offer_id != offer.offer_id:
                 continue
             holding = self._holding[call_id]
-            if isinstance(event, Accepted):
+            if begins:
                 self._spawn(self._callers().keep(holding, self._settings.ring_s + _JOINING_S))
             else:
                 self._spawn(self._tell(holding))

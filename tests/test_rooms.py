@@ -54,6 +54,8 @@ ROOMS = {
     "mailgate.offers.codes": Floor.SERVICE,
     "mailgate.offers.holders": Floor.SERVICE,
     "mailgate.offers.reach": Floor.SERVICE,
+    "mailgate.offers.placing": Floor.SERVICE,
+    "mailgate.offers.own_order": Floor.SERVICE,
     "mailgate.offers.courier": Floor.SERVICE,
     "mailgate.offers.api_keys": Floor.SERVICE,
     "mailgate.offers.programs": Floor.SERVICE,

@@ -36,13 +36,19 @@ class Destination:
     """Whom an offeree is put through to: the offeror, or another party that the offeror names.
 
     `channels` are the ways to reach that party, the preferred one first. Only those that are `verified` ring: the party
-    has typed a code that reached it there, or the administrator vouches for it.
+    has typed a code that reached it there, or the administrator vouches for it. `hours` says of some when they may ring
+    (as mailgate.offers.hours reads it, in the account's time zone); the others ring at any time.
     """
 
     name: str
     display_name: str
     channels: tuple[Channel, ...] = field(repr=False)
     verified: frozenset[Channel] = field(default=frozenset(), repr=False)
+    hours: tuple[tuple[Channel, str], ...] = field(default=(), repr=False)
+
+    def hours_of(self, channel: Channel) -> str:
+        """When that channel may ring; empty: at any time."""
+        return next((written for each, written in self.hours if each == channel), "")
 
     @property
     def is_verified(self) -> bool:

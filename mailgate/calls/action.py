@@ -23,12 +23,14 @@ slot's own week has ended: a record lives one to two weeks."""
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
-_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!-]*\Z')
+_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!~-]*\Z')
 _DIALPLAN = "mailgate-call"
 BETWEEN = "!"
 """Stands between ways that are tried one after the other; no way holds it."""
+FURTHER = "~"
+"""Stands between a party's channels, each with its ways; no way holds it."""
 FIELDS = (
-    *("attempt", "slot", "sweep", "ring2", "limit", "ask2", "say2", "leg2", "held", "calling"),
+    *("attempt", "slot", "sweep", "ring2", "limit", "ask2", "say2", "leg2", "held", "calling", "more"),
     *("ask1", "say1", "ring1", "nth", "leg1"),
 )
 """What the dialplan reads from an order, by place; the last two change with each try of leg 1."""
@@ -79,6 +81,22 @@ def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] |
             assert_never(channel.kind)
 
 
+def _further(order: CallOrder, settings: AsteriskSettings, lines: tuple[Line, ...] | None) -> str:
+    """Leg 2's other channels: for each whether it presses 1, and its ways. `lines`: where leg 2 has a place; a
+    telephone goes by those, or by what has no limit. What nothing leads to is left out."""
+    found = []
+    for each in order.then2:
+        try:
+            serving = lines
+            if lines is not None and each.channel.kind is Kind.TEL:
+                every = lines_for(each.channel.address, settings.lines)
+                serving = tuple(line for line in every if line in lines or not line.capacity)
+            found.append(str(int(each.confirm)) + BETWEEN.join(ways(each.channel, settings, serving)))
+        except ValueError:
+            continue
+    return FURTHER.join(found)
+
+
 def _sound(path: str) -> str:
     if path and (not _SOUND.match(path) or ".." in path):
         raise ValueError("not a usable path of a sound file")
@@ -121,6 +139,7 @@ def _order(
         "leg2": "" if held else BETWEEN.join(ways(order.leg2, settings, lines2)),
         "held": held,
         "calling": _sound(order.calling),
+        "more": _further(order, settings, lines2),
         "ask1": str(int(order.confirm1)),
         "say1": _sound(order.announcement),
         "ring1": str(_whole(order.ring1_s, 600)),

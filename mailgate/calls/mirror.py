@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Leg, Outcome, Ringing
+from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Confirmed, Ended, Leg, Outcome, Ringing
 
 _O = Outcome
 MIRRORED: dict[Outcome, Outcome] = {
@@ -48,7 +48,7 @@ def mirrored(event: CallEvent) -> CallEvent:
     match event:
         case Ringing(leg=leg) | Answered(leg=leg) | Confirmed(leg=leg):
             return replace(event, leg=_other(leg))
-        case Bridged():
+        case Bridged() | Again():
             return event
         case Ended(outcome=outcome):
             return replace(event, outcome=MIRRORED[outcome])

@@ -106,12 +106,21 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """Another channel of leg 2's party, dialled where the one before was not reached, while leg 1 stays on the line."""
+
+    channel: Channel
+    confirm: bool = True  # it presses 1 before it is bridged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallOrder:
     """Everything that Asterisk is told of an attempt."""
 
     attempt_id: str  # 32 lower-case hexadecimal digits; becomes leg 1's ChannelId
     leg1: Channel
     leg2: Channel
+    then2: tuple[Further, ...] = ()  # in this order
     announcement: str = ""  # sound file for leg 1, absolute, without extension; empty: the built-in prompt
     confirm1: bool = True  # leg 1 presses 1 before leg 2 is dialled
     confirm2: bool = True  # leg 2 presses 1 before it is bridged
@@ -147,6 +156,14 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Leg 2 was not reached there, and its party is called on another channel: the `nth` one after the first."""
+
+    attempt_id: str
+    nth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bridged:
     """Both legs are in one bridge."""
 
@@ -164,4 +181,4 @@ class Ended:
     bridged_s: float = 0.0
 
 
-CallEvent = Ringing | Answered | Confirmed | Bridged | Ended
+CallEvent = Ringing | Answered | Confirmed | Again | Bridged | Ended

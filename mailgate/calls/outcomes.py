@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Leg, Outcome, Ringing
+from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Confirmed, Ended, Leg, Outcome, Ringing
 
 _WRONG_NUMBER = frozenset({1, 22, 28})  # unallocated (404), changed (410), incomplete or invalid (484)
 _BUSY = frozenset({17})  # 486, 600
@@ -36,7 +36,7 @@ _BY_LEG: dict[Leg, dict[str, Outcome]] = {
     },
 }
 
-_PEOPLE_LEAVE = frozenset({"answered1", "confirmed1", "ringing2", "answered2", "confirmed2"})
+_PEOPLE_LEAVE = frozenset({"answered1", "confirmed1", "ringing2", "again2", "answered2", "confirmed2"})
 """Phases that end with somebody's hanging up, which has a cause. Without one it was Asterisk that could not go on."""
 
 _RECORD = re.compile(
@@ -95,8 +95,8 @@ class Record:
     """One record: the phase, since when (UNIX seconds), and of an attempt that is over also how it ended.
 
     `phase` is `placed`, `again1-TRY` (that try failed, and another trunk is tried), `answered1`, `refused1-KEY`,
-    `confirmed1`, `ringing2`, `failed2-DIALSTATUS-CAUSE`, `answered2`,
-    `refused2-KEY`, `left2`, `confirmed2` or `bridged`.
+    `confirmed1`, `ringing2`, `again2-N` (the party's Nth other channel is tried), `failed2-DIALSTATUS-CAUSE`,
+    `answered2`, `refused2-KEY`, `left2`, `confirmed2` or `bridged`.
     """
 
     phase: str
@@ -155,6 +155,8 @@ def event_of_phase(attempt_id: str, phase: str, at: float) -> CallEvent | None:
             return Confirmed(attempt_id=attempt_id, leg=1)
         case "ringing2":
             return Ringing(attempt_id=attempt_id, leg=2)
+        case _ if phase.startswith("again2-"):
+            return Again(attempt_id=attempt_id, nth=_nth(phase))
         case "answered2":
             return Answered(attempt_id=attempt_id, leg=2)
         case "confirmed2":
@@ -163,6 +165,11 @@ def event_of_phase(attempt_id: str, phase: str, at: float) -> CallEvent | None:
             return Bridged(attempt_id=attempt_id, bridged_at=at)
         case _:
             return None
+
+
+def _nth(phase: str) -> int:
+    number = phase.partition("-")[2]
+    return int(number) if number.isdecimal() else 1
 
 
 def _before(attempt_id: str, phase: str) -> CallEvent:
@@ -200,7 +207,7 @@ def _outcome(record: Record) -> Outcome:
         case "failed2":
             status, _, cause = detail.partition("-")
             return outcome_of_dial(status, int(cause) if cause.isdigit() else 0)
-        case "confirmed1" | "ringing2" | "answered2" | "confirmed2":
+        case "confirmed1" | "ringing2" | "again2" | "answered2" | "confirmed2":
             # The dialplan of leg 1 did not go on after Dial, so it was leg 1 that went.
             return Outcome.OFFEREE_LEFT
         case _:

@@ -1,12 +1,10 @@
-"""From an accepted offer to an order for Asterisk: which way leads to the destination, and who presses a key. Pure."""
+"""From an accepted offer to an order for Asterisk: whom it dials in which order, and who presses a key. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
-from mailgate.errors import CallRefused
+from mailgate.calls.model import COMES_IN, CallOrder, Channel, Further, Kind
 from mailgate.offers.offer import Attempt
 
 
@@ -20,17 +18,9 @@ class Limits:
     destination_presses_key: bool = True
 
 
-def choose(channels: tuple[Channel, ...], unavailable: Collection[Channel]) -> Channel:
-    """The first channel, in the party's order, that is not known to be unavailable; raises CallRefused."""
-    for channel in channels:
-        if channel not in unavailable:
-            return channel
-    raise CallRefused("destination-unavailable", "no way to the destination is available now")
-
-
 def order(
     attempt: Attempt,
-    leg2: Channel,
+    legs2: tuple[Channel, ...],
     limits: Limits,
     *,
     announcement: str = "",
@@ -40,15 +30,18 @@ def order(
     """The order for one attempt. A browser or a PIN has shown a person already, who is not asked for a key; a SIP
     destination has no voicemail of the telephone network before it.
 
-    Where the destination is rung first, the order has both the other way round: leg 1 is whom Asterisk dials first.
+    `legs2`: the destination's channels, one at least, each tried where the one before was not reached. Where the
+    destination is rung first, the order has both the other way round (leg 1 is whom Asterisk dials first), and only the
+    first of them is tried.
     """
+    leg2, *others = legs2
     if attempt.destination_first:
         return CallOrder(
             attempt_id=attempt.attempt_id,
             leg1=leg2,
             leg2=attempt.leg1,
             announcement=announcement2,
-            confirm1=limits.destination_presses_key and leg2.kind is Kind.TEL,
+            confirm1=_presses(leg2, limits),
             confirm2=True,
             announcement2=announcement,
             ring1_s=limits.ring2_s,
@@ -59,12 +52,17 @@ def order(
         attempt_id=attempt.attempt_id,
         leg1=attempt.leg1,
         leg2=leg2,
+        then2=tuple(Further(channel=each, confirm=_presses(each, limits)) for each in others),
         announcement=announcement,
         confirm1=attempt.leg1.kind not in COMES_IN,
-        confirm2=limits.destination_presses_key and leg2.kind is Kind.TEL,
+        confirm2=_presses(leg2, limits),
         announcement2=announcement2,
         calling=calling,
         ring1_s=limits.ring1_s,
         ring2_s=limits.ring2_s,
         longest_s=limits.longest_s,
     )
+
+
+def _presses(destination: Channel, limits: Limits) -> bool:
+    return limits.destination_presses_key and destination.kind is Kind.TEL

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from mailgate.calls.action import is_attempt
-from mailgate.calls.model import Answered, Bridged, CallEvent, Confirmed, Ended, Kind, Outcome, Ringing
+from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Confirmed, Ended, Kind, Outcome, Ringing
 from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_record
 
 Message = Mapping[str, Any]
@@ -47,8 +47,10 @@ ENDED = 8
 
 
 def rank(event: CallEvent) -> int:
-    """The place of an event in a call's life; a call only goes forward."""
+    """The place of an event in a call's life; a call only goes forward, but for what `newer` says of Again."""
     match event:
+        case Again():
+            return 3
         case Ringing(leg=leg):
             return 3 * leg - 2
         case Answered(leg=leg):
@@ -61,6 +63,12 @@ def rank(event: CallEvent) -> int:
             return ENDED
         case _:
             assert_never(event)
+
+
+def newer(event: CallEvent, told: int) -> bool:
+    """Whether the event says more than what was told last, by its rank. With another channel of leg 2 the call is where
+    it was before leg 2 rang, and its ringing is told anew."""
+    return told < ENDED if isinstance(event, Again) else rank(event) > told
 
 
 def attempt_of(message: Message) -> str:

@@ -8,6 +8,7 @@ import click
 
 from mailgate import __version__
 from mailgate.cli.account import account
+from mailgate.cli.account_channel import channel
 from mailgate.cli.book import book
 from mailgate.cli.check import check
 from mailgate.cli.deploy import deploy
@@ -74,6 +75,7 @@ account.add_command(book)
 account.add_command(device)
 account.add_command(networks)
 account.add_command(verify)
+account.add_command(channel)
 account.add_command(webhook)
 account.add_command(recording)
 

@@ -12,7 +12,7 @@ from mailgate.errors import MailgateError
 from mailgate.listen.protocol import Status
 
 HELP = """\
-accept [N] [CHANNEL]   call me now, by the first way of mine or by CHANNEL (sip:ben, +33199000002)
+accept [N] [CHANNEL]   call me now, by my ways in my order, or by CHANNEL (sip:ben, +33199000002)
 later [N]              show the page, where a time can be chosen
 decline [N] TEXT       say no, and why
 answer [N] TEXT        say something; the offer stays

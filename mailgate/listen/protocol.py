@@ -67,8 +67,8 @@ class Shown(_Message):
 
 
 class Accept(_Message):
-    """Call now, by that channel; empty: the first one of the hello; `own:MARK`: the account's own, as its page names it
-    (mailgate.offers.own_channels)."""
+    """Call now, by that channel; empty: by those of the hello, or else of the account, one after the other; `own:MARK`:
+    one of the account's own, as its page names it (mailgate.offers.own_channels)."""
 
     type: Literal["accept"] = "accept"
     offer: _Id
@@ -165,7 +165,8 @@ class News(_Message):
 
 
 class Changed(_Message):
-    """An offer moved on. `by`: the device that accepted it, empty where it was none of the account's."""
+    """An offer moved on. `by`: the device that accepted it, empty where it was none of the account's. `falls`: how
+    often nobody was reached and another way was tried, since it was accepted."""
 
     type: Literal["changed"] = "changed"
     offer: str
@@ -175,6 +176,7 @@ class Changed(_Message):
     outcome: str = ""
     on_line: bool = False
     by: str = ""
+    falls: int = 0
 
 
 class Made(_Message):

@@ -67,6 +67,7 @@ class Screen:
 
     def changed(self, number: int, changed: Changed, name: str) -> None:
         by = f" by {clean(changed.by)}" if changed.by else ""
+        by += ", trying another way" if changed.falls and changed.in_call and changed.state != "connected" else ""
         outcome = f" ({changed.outcome})" if changed.outcome else ""
         if self._plain:
             self._line(f"changed {number} {changed.state}{outcome}{by}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
+from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Channel, Confirmed, Ended, Ringing
 from mailgate.offers.answer import Declined, Notify, NotMe, Redirected, Replied
 from mailgate.offers.forwarding import Hand
 from mailgate.offers.slots import Access, Missed, Slot
@@ -16,8 +16,18 @@ from mailgate.offers.table import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """An attempt that is yet to come: where the one before did not reach the offeree. Its id is there from the start,
+    so that whoever falls back on it, twice even, makes one call."""
+
+    attempt_id: str
+    leg1: Channel = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The offeree wants the call now, on this channel; with whoever is `held` on the line, where somebody is.
+    `rest`: where else, where that one does not reach them.
 
     `hand`: who pressed, as far as the forwarding policy asks; None where that was judged before (a booked time, say).
     `dialled`: they called in with the PIN.
@@ -25,6 +35,7 @@ class Accepted:
 
     attempt_id: str
     leg1: Channel = field(repr=False)
+    rest: tuple[Try, ...] = ()
     held: Channel | None = field(default=None, repr=False)
     hand: Hand | None = None
     dialled: bool = False
@@ -129,6 +140,8 @@ def name_of(event: Event) -> Name:
             return Name.OFFEREE_ANSWERED if leg == 1 else Name.DESTINATION_ANSWERED
         case Confirmed(leg=leg):
             return Name.OFFEREE_CONFIRMED if leg == 1 else Name.DESTINATION_CONFIRMED
+        case Again():
+            return Name.DESTINATION_AGAIN
         case Bridged():
             return Name.BRIDGED
         case Ended():

@@ -155,7 +155,7 @@ def body(kind: str, offer: Offer, now: float, event: Event | None = None) -> byt
         case Replied(text=text):
             data["answer"] = {"reason": None, "text": text}
         case Accepted() | Bridged() | Ended() if offer.attempt is not None:
-            data["call"] = _call(offer.attempt)
+            data["call"] = _call(offer.fallen or offer.attempt)
         case _:
             pass
     return envelope(kind, data, now)

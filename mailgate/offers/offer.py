@@ -11,6 +11,8 @@ Rules, which hold for every caller:
 - A use is a connected call, not a click. Validity, uses and attempts are checked each by itself.
 - What ends an offer while a call is under way is kept in `closing` and takes hold when the call is over.
 - To decline ends nothing: who holds the offer may still accept it while it lives. An answer in words changes no state.
+- An attempt that does not reach the offeree falls back on their next channel, where they have named more than one: a
+  new attempt, begun in the same step that ends the one before.
 - A slot belongs to the offer and lies within its validity. It is rung once, by Due, not before its time and not much
   later (again only where all lines were busy: then nothing rang, and nothing was sent). Who calls before the slot keeps
   it, unless both have talked by then. What ends the offer ends the slot.
@@ -21,7 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from mailgate.calls.model import Answered, Bridged, CallEvent, Channel, Ended, Outcome
+from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Channel, Ended, Outcome
+from mailgate.calls.pairs import FALLS
 from mailgate.errors import CallRefused, MailgateError
 from mailgate.offers import forwarding
 from mailgate.offers.answer import MISSED, MOST_REPLIES, Declined, News, Notify, NotMe, Redirected, Replied
@@ -41,11 +44,16 @@ from mailgate.offers.events import (
     Proven,
     Revoked,
     Suppress,
+    Try,
     name_of,
 )
 from mailgate.offers.forwarding import Forwarding, Hand, Standing
 from mailgate.offers.slots import LATE_S, Missed, Slot
 from mailgate.offers.table import ENDED, IN_CALL, TRANSITIONS, WITHDRAWN, Name, Rule, State
+
+FALL_WITHIN_S = 180.0
+"""How long after an attempt's beginning the next one may still begin: later, with the gateway away meanwhile, nobody
+waits for a call any more. A telephone rings for 120 s at the most."""
 
 
 class IllegalTransition(MailgateError):
@@ -84,6 +92,8 @@ class Attempt:
     """One try to connect both parties. Times are UNIX seconds, None where it has not come to that.
 
     `destination_first`: the offeror asked to be rung before the offeree. `leg1` is the offeree's side all the same.
+    `rest`: what is tried where this one does not reach the offeree; `falls`: how many of the same acceptance have not
+    before it; `again`: how many channels of the destination have not within it.
     """
 
     attempt_id: str
@@ -98,12 +108,16 @@ class Attempt:
     cause: int = 0
     bridged_s: float = 0.0
     destination_first: bool = False
+    rest: tuple[Try, ...] = ()
+    falls: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """An offer as it stands. `version` grows by one with each step: the store's compare-and-set goes by it. `slot`: the
-    time that was chosen, and of a missed one until another is chosen."""
+    time that was chosen, and of a missed one until another is chosen. `fallen`: the attempt that this very step has
+    ended, where the next one has begun with it; the store keeps it as an attempt like any other."""
 
     offer_id: str
     terms: Terms
@@ -120,6 +134,7 @@ class Offer:
     holders: frozenset[str] = frozenset()
     """Marks of who may take it up; see `mailgate.offers.forwarding`."""
     slot: Slot | None = None
+    fallen: Attempt | None = None
 
 
 def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, ...]]:
@@ -137,7 +152,7 @@ def step(offer: Offer, event: Event, now: float) -> tuple[Offer, tuple[Effect, .
         case Accepted():
             _in_time(offer, name, now)
             holders = _holders_after(offer, event.hand, dialled=event.dialled)
-            changed, effects = _begin(offer, event.attempt_id, event.leg1, now, held=event.held)
+            changed, effects = _begin(offer, event.attempt_id, event.leg1, now, held=event.held, rest=event.rest)
             changed = replace(changed, holders=holders)
         case Proven():
             _in_time(offer, name, now)
@@ -184,6 +199,8 @@ def _begin(
     *,
     held: Channel | None = None,
     destination_first: bool = False,
+    rest: tuple[Try, ...] = (),
+    falls: int = 0,
 ) -> tuple[Offer, tuple[Effect, ...]]:
     attempt = Attempt(
         attempt_id=attempt_id,
@@ -192,6 +209,8 @@ def _begin(
         held=held,
         started_at=now,
         destination_first=destination_first,
+        rest=rest,
+        falls=falls,
     )
     slot = None if offer.slot and offer.slot.missed else offer.slot  # what was missed is over with the next try
     changed = replace(offer, attempt=attempt, attempts_left=offer.attempts_left - 1, slot=slot)
@@ -273,6 +292,8 @@ def _told_by_asterisk(
             attempt = replace(attempt, answered_at=now)
         case Bridged(bridged_at=at):
             attempt = replace(attempt, answered_at=attempt.answered_at or at, bridged_at=at)
+        case Again(nth=nth):
+            attempt = replace(attempt, again=nth)
         case Ended():
             return _call_over(offer, attempt, event, now)
         case _:
@@ -286,11 +307,22 @@ def _call_over(offer: Offer, attempt: Attempt, event: Ended, now: float) -> tupl
         outcome = Outcome.REVOKED
     used = outcome is Outcome.COMPLETED
     ended = replace(attempt, ended_at=now, outcome=outcome, cause=event.cause, bridged_s=event.bridged_s)
+    if _may_fall(offer, attempt, outcome, now):
+        following, *rest = attempt.rest
+        fallen = replace(offer, attempt=ended, fallen=ended)
+        leg1, held, falls = following.leg1, attempt.held, attempt.falls + 1
+        return _begin(fallen, following.attempt_id, leg1, now, held=held, rest=tuple(rest), falls=falls)
     effects: tuple[Effect, ...] = (Suppress(channel=attempt.leg1),) if outcome is Outcome.NOT_ME else ()
     if outcome in MISSED:
         effects = (Notify(news=News.MISSED, outcome=outcome),)
     after = replace(offer, attempt=ended, uses_left=offer.uses_left - used)
     return _slot_after_call(after, outcome, effects, now, event) if after.slot else (after, effects)
+
+
+def _may_fall(offer: Offer, attempt: Attempt, outcome: Outcome, now: float) -> bool:
+    """Whether the next attempt of the same acceptance begins with the end of this one."""
+    in_time = now < offer.expires_at and now <= attempt.started_at + FALL_WITHIN_S
+    return bool(attempt.rest) and outcome in FALLS and offer.closing is None and offer.attempts_left > 0 and in_time
 
 
 def _slot_after_call(
@@ -323,6 +355,8 @@ def _resolve(target: State | Rule, state: State, offer: Offer) -> State:
         case Rule.STAY | Rule.CLOSE_AFTER_CALL:
             return state
         case Rule.AFTER_CALL:
+            if offer.fallen is not None:
+                return State.PLACING
             if offer.closing is not None:
                 return offer.closing
             if offer.uses_left < 1:

@@ -14,22 +14,20 @@ import asyncio
 import contextlib
 import hmac
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 from mailgate.calls.dialling import check_pair
 from mailgate.calls.mirror import mirrored
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Ended, Kind, Outcome
-from mailgate.calls.trunks import LinesBusy
-from mailgate.errors import CallFailed, CallRefused, MailgateError, OutcomeUnknown
+from mailgate.errors import CallRefused, MailgateError, OutcomeUnknown
 from mailgate.offers.answer import Notify
 from mailgate.offers.answers import Answers, record
 from mailgate.offers.codes import Codes, new_code
 from mailgate.offers.events import (
     Accepted,
-    AnswerLost,
     Effect,
     Event,
     Expired,
@@ -37,6 +35,7 @@ from mailgate.offers.events import (
     PlaceCall,
     Revoked,
     Suppress,
+    Try,
     name_of,
 )
 from mailgate.offers.forwarding import Hand, Standing, standing
@@ -46,6 +45,7 @@ from mailgate.offers.issue import Issued, Issuer, Rules
 from mailgate.offers.known import KnownNumbers
 from mailgate.offers.offer import IllegalTransition, Offer, Terms, step
 from mailgate.offers.pins import Pins, Verdict
+from mailgate.offers.placing import Calls, Placing
 from mailgate.offers.reach import Reach
 from mailgate.offers.table import IN_CALL, NOTHING_RANG, WAITING, WITHDRAWN, State
 from mailgate.offers.view import View, view
@@ -67,20 +67,6 @@ _SEEN_AT_ONCE = 20  # some milliseconds
 
 class UnknownOffer(MailgateError):
     """An authentic token, or an id, of an offer that the store does not hold (any more)."""
-
-
-class Calls(Protocol):
-    """What the service needs of Asterisk; see mailgate.calls.asterisk."""
-
-    async def originate(self, order: CallOrder) -> None:
-        """Raises CallFailed (nothing rings, for certain) or OutcomeUnknown."""
-
-    async def hang_up(self, attempt_id: str, *, revoked: bool = True) -> bool:
-        """End whatever legs the attempt has; False where it is not up. Raises OutcomeUnknown."""
-
-    async def settle(self, attempt_ids: Mapping[str, float]) -> dict[str, CallEvent | None]:
-        """What Asterisk knows of each attempt, with when it was begun (UNIX seconds); None: it was never placed.
-        Raises OutcomeUnknown while it is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +96,13 @@ class Offers:
         new_id: Callable[[], str],
         new_code: Callable[[], str] = new_code,
         held: Held | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._ring = ring
         self._own_number = own_number
         self._calls = calls
-        self._prepare = prepare
         self._now = now
         self._new_id = new_id
         self._pins = Pins(store=store, sealer=sealer, ring=ring, digits=rules.pin_digits, now=now)
@@ -124,13 +110,15 @@ class Offers:
         self._who_waits = held or Held()
         self._watchers = Watchers()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._placing: set[str] = set()
         self._foreign = 0
         self._stirred = 0
         self.on_kept: Callable[[Issued], None] = lambda issued: None
         """Hears of each offer that a message carries, once it is durable; `on_withdrawn` where that did not go out."""
         self.on_withdrawn: Callable[[str], None] = lambda offer_id: None
-        self._reach = Reach(store, sealer)
+        self._reach = reach or Reach(store, sealer)
+        self._placing = Placing(
+            calls, lambda offer: prepare(self._reach.to_ring(offer)), find=self._by_id, apply=self.apply
+        )
         self.codes = Codes(sealer=sealer, now=now, new_code=new_code)
         self.answers = Answers(store=store, sealer=sealer, find=self._find, apply=self.apply, now=now, codes=self.codes)
         self.holders = Holders(store=store, sealer=sealer, codes=self.codes, find=self._find, apply=self.apply, now=now)
@@ -179,7 +167,8 @@ class Offers:
         if offer.state not in WAITING:
             return view(offer, now, on_line=on_line)
         pin = self._pins.of(offer.offer_id)
-        return view(offer, now, pin, on_line=on_line, reachable=self._reach.any(offer.terms))
+        reachable, listed = self._reach.any(offer.terms), self._reach.listed(offer.terms.offeree_address)
+        return view(offer, now, pin, on_line=on_line, reachable=reachable, listed=listed)
 
     def stir(self, offer_id: str) -> None:
         """Show the offer again to who watches it: something beside its state has changed."""
@@ -219,6 +208,12 @@ class Offers:
             raise UnknownOffer(f"there is no offer {offer_id}")
         return offer.terms.offeree_address.lower()
 
+    def agreed(self, token: str) -> tuple[Offer, Channel | None]:
+        """The token's offer as it was agreed, and the channel on which its offeror waits just now. Raises TokenError,
+        UnknownOffer."""
+        offer = self._find(token)
+        return offer, self._who_waits.channel(offer.offer_id)
+
     def offer_id_of(self, token: str) -> str:
         """Raises TokenError, UnknownOffer."""
         return self._find(token).offer_id
@@ -238,9 +233,19 @@ class Offers:
 
     # --- what people do ---------------------------------------------------------------------------------------
 
-    async def accept(self, token: str, leg1: Channel, *, browser: str = "", proven: bool = False) -> View:
-        """Begin the call now; the view says how it stands once that is committed. `browser`: the text of the cookie
-        that tells browsers apart. `proven`: it is the recipient for certain, whoever has taken the offer up before.
+    async def accept(
+        self,
+        token: str,
+        leg1: Channel,
+        *,
+        then: Sequence[Channel] | None = None,
+        browser: str = "",
+        proven: bool = False,
+    ) -> View:
+        """Begin the call now; the view says how it stands once that is committed. `then`: where the offeree is called
+        next who is not reached there, of a plan (mailgate.offers.own_order) that has seen to what may go with what.
+        `browser`: the text of the cookie that tells browsers apart. `proven`: it is the recipient for certain, whoever
+        has taken the offer up before.
 
         Raises TokenError, UnknownOffer, CallRefused (`suppressed`, `same-number`, `own-number`, `do-not-disturb`,
         `unverified`, `stranger`, `unproven`), or IllegalTransition where the offer cannot be accepted in the state it
@@ -250,23 +255,25 @@ class Offers:
         held = self._who_waits.channel(offer.offer_id)
         if not held and self._store.read(lambda rows: accounts.do_not_disturb(rows, offer.terms.account_id)):
             raise CallRefused("do-not-disturb", "the offeror takes no calls just now")
-        for channel in offer.terms.destination:
+        for channel in offer.terms.destination if then is None else ():
             check_pair(leg1, channel, self._own_number)
         if self._store.read(lambda rows: rows_of.suppressed(rows, self._sealer, leg1)):
             raise CallRefused("suppressed", "whoever answers there has asked not to be called")
         if not held:  # who waits on the line has no need to be rung
-            self._reach.verified(offer)
-        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1)
+            self._reach.may_ring(offer, self._now())
+        hand: Hand | None = self.holders.hand(offer.offer_id, browser, leg1) if browser or not proven else None
         if proven and hand and standing(offer.forwarding, offer.holders, hand) is not Standing.HOLDER:
             hand = None
-        return await self.apply(offer.offer_id, Accepted(attempt_id=self._new_id(), leg1=leg1, held=held, hand=hand))
+        rest = tuple(Try(attempt_id=self._new_id(), leg1=each) for each in then or ())
+        event = Accepted(attempt_id=self._new_id(), leg1=leg1, rest=rest, held=held, hand=hand)
+        return await self.apply(offer.offer_id, event)
 
     async def dialled_in(self, pin: str, caller: str, channel: str) -> Verdict:
         """Somebody has dialled the gateway's number and typed this PIN; the call waits in Asterisk on `channel`."""
 
         async def accept(offer_id: str, leg1: Channel) -> View:
             if not self._who_waits.channel(offer_id) and (offer := self._by_id(offer_id)) is not None:
-                self._reach.verified(offer)
+                self._reach.may_ring(offer, self._now())
             hand = self.holders.hand(offer_id, "", caller=caller)
             held = self._who_waits.channel(offer_id)
             return await self.apply(
@@ -285,7 +292,7 @@ class Offers:
 
     async def left(self, attempt_id: str) -> None:
         """The page of an attempt is gone: end what it was in."""
-        await self._hang_up(attempt_id, revoked=False)
+        await self._placing.hang_up(attempt_id, revoked=False)
 
     async def revoke(self, offer_id: str) -> View:
         """Take the offer back. Raises UnknownOffer, IllegalTransition."""
@@ -312,7 +319,7 @@ class Offers:
         Called at the start, after each reconnection, and while anything is unsettled.
         """
         attempts = {o.attempt: o.state for o in self._in_states(IN_CALL) if o.attempt}
-        asked = {a.attempt_id: state for a, state in attempts.items() if a.attempt_id not in self._placing}
+        asked = {a.attempt_id: state for a, state in attempts.items() if a.attempt_id not in self._placing.under_way}
         if not asked:
             return
         try:
@@ -358,7 +365,7 @@ class Offers:
                 await asyncio.sleep(0)  # ten thousand pages may be watched, and others wait
         for offer in self._in_states(IN_CALL):
             if offer.closing in WITHDRAWN and offer.state is not State.CONNECTED and offer.attempt:
-                await self._hang_up(offer.attempt.attempt_id)
+                await self._placing.hang_up(offer.attempt.attempt_id)
 
     # --- persist, then act ------------------------------------------------------------------------------------
 
@@ -410,12 +417,11 @@ class Offers:
     async def _begin(self, offer: Offer, effect: Effect) -> None:
         match effect:
             case PlaceCall():
-                self._placing.add(effect.attempt_id)
-                placing = self._spawn(self._place(offer, effect.attempt_id))
+                placing = self._spawn(self._placing.place(offer, effect.attempt_id))
                 if offer.attempt and offer.attempt.leg1.kind is Kind.BROWSER:
                     await asyncio.wait([placing])  # the page calls as soon as it is told: its order is there by then
             case HangUp():
-                self._spawn(self._hang_up(effect.attempt_id))
+                self._spawn(self._placing.hang_up(effect.attempt_id))
             case Suppress(channel=channel):
                 now = self._now()
                 await self._store.transact(
@@ -425,44 +431,6 @@ class Offers:
                 pass  # written down with the step; mailgate.offers.post takes it from there
             case _:
                 assert_never(effect)
-
-    async def _place(self, offer: Offer, attempt_id: str) -> None:
-        event: Event | None = None
-        try:
-            try:
-                order = await self._prepare(self._reach.to_ring(offer))
-            except MailgateError as error:
-                log.error("call could not be prepared: %s", error, extra={"attempt": attempt_id})
-                event = Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED)
-            else:
-                await self._calls.originate(order)
-        except CallFailed as error:
-            log.warning("call was not placed: %s", error, extra={"attempt": attempt_id})
-            outcome = Outcome.LINES_BUSY if isinstance(error, LinesBusy) else Outcome.NOT_PLACED
-            event = Ended(attempt_id=attempt_id, outcome=outcome)
-        except OutcomeUnknown as error:
-            log.warning("answer to the call was lost: %s", error, extra={"attempt": attempt_id})
-            event = AnswerLost(attempt_id=attempt_id)
-        except Exception:
-            log.exception("placing a call failed", extra={"attempt": attempt_id})
-            event = AnswerLost(attempt_id=attempt_id)
-        finally:
-            self._placing.discard(attempt_id)
-        if event is not None:
-            try:
-                await self.apply(offer.offer_id, event)
-            except IllegalTransition as error:
-                log.debug("%s", error, extra={"attempt": attempt_id})
-            return
-        after = self._by_id(offer.offer_id)
-        if after is not None and after.closing in WITHDRAWN:  # taken back while the order was under way
-            await self._hang_up(attempt_id)
-
-    async def _hang_up(self, attempt_id: str, *, revoked: bool = True) -> None:
-        try:
-            await self._calls.hang_up(attempt_id, revoked=revoked)
-        except MailgateError as error:
-            log.warning("call could not be hung up: %s", error, extra={"attempt": attempt_id})
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -22,6 +22,8 @@ class View:
     `pin` is for who dials in, empty where nobody can. `tail` are the last two digits of the offeree's number, where
     the offeror gave it. `slot_…`: the time that was chosen, where there is one, and of a missed one why it came to
     nothing; `slot_sequence` is 0 where there is none. `on_line`: the offeror waits on the telephone just now.
+    `falls`: how often nobody was reached and another way was tried since it was accepted. `listed`: whether an account
+    here has the offeree's address, and channels to be called on.
     `forwarding` and `holders` say whose it is to take up; `reachable` is False while no channel of the destination is
     verified.
     """
@@ -49,6 +51,8 @@ class View:
     pin: str = field(default="", repr=False)
     tail: str = field(default="", repr=False)
     destination_first: bool = False
+    falls: int = 0
+    listed: bool = False
     slot_at: float | None = None
     slot_minutes: int = 0
     slot_zone: str = ""
@@ -60,7 +64,15 @@ class View:
     reachable: bool = True
 
 
-def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False, reachable: bool = True) -> View:
+def view(
+    offer: Offer,
+    now: float,
+    pin: str = "",
+    *,
+    on_line: bool = False,
+    reachable: bool = True,
+    listed: bool = False,
+) -> View:
     """The view of an offer at a moment: one whose time is over is shown as expired, whatever the store still says."""
     waiting = offer.state in WAITING
     overdue = waiting and now >= offer.expires_at
@@ -92,6 +104,8 @@ def view(offer: Offer, now: float, pin: str = "", *, on_line: bool = False, reac
         reachable=reachable,
         tail=tail(offer.terms.offeree) if waiting and not overdue else "",
         destination_first=attempt.destination_first if attempt else False,
+        falls=attempt.falls + attempt.again if attempt else 0,
+        listed=listed and waiting and not overdue,
         slot_at=offer.slot.start if offer.slot else None,
         slot_minutes=offer.slot.minutes if offer.slot else 0,
         slot_zone=offer.slot.zone if offer.slot else "",

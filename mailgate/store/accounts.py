@@ -224,6 +224,7 @@ def _insert_parts(rows: Rows, sealer: Sealer, account: Account) -> None:
                 f"destinations {account.account_id} {destination.name}",
             ),
             verified=json.dumps([n for n, c in enumerate(destination.channels) if c in destination.verified]),
+            channel_hours=json.dumps([destination.hours_of(c) for c in destination.channels]),
         )
 
 
@@ -237,6 +238,7 @@ def _destination(sealer: Sealer, account_id: str, row: Row) -> Destination:
         display_name=row["display_name"],
         channels=channels,
         verified=frozenset(channels[n] for n in positions),
+        hours=tuple((c, h) for c, h in zip(channels, json.loads(row["channel_hours"] or "[]"), strict=False) if h),
     )
 
 

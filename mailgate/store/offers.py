@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
+from mailgate.offers.events import Try
 from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
@@ -77,6 +78,8 @@ def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str,
             destination=_sealed_destination(sealer, changed),
         )
     slots.follow(rows, sealer, seen, changed)
+    if changed.fallen is not None:
+        _put_attempt(rows, sealer, seen.offer_id, changed.fallen)
     if attempt is not None and attempt != seen.attempt:
         _put_attempt(rows, sealer, seen.offer_id, attempt)
     rows.run(
@@ -258,7 +261,23 @@ def _put_attempt(rows: Rows, sealer: Sealer, offer_id: str, attempt: Attempt) ->
         cause=attempt.cause,
         bridged_s=attempt.bridged_s,
         destination_first=int(attempt.destination_first),
+        rest=_sealed_rest(sealer, attempt),
+        falls=attempt.falls,
+        again=attempt.again,
     )
+
+
+def _sealed_rest(sealer: Sealer, attempt: Attempt) -> bytes | None:
+    if not attempt.rest:
+        return None
+    return sealer.seal(json.dumps([[t.attempt_id, t.leg1.uri] for t in attempt.rest]), f"rest {attempt.attempt_id}")
+
+
+def _rest(sealer: Sealer, row: Row) -> tuple[Try, ...]:
+    if not row["rest"]:
+        return ()
+    found = json.loads(sealer.open(row["rest"], f"rest {row['attempt_id']}"))
+    return tuple(Try(attempt_id=attempt_id, leg1=Channel.parse(uri)) for attempt_id, uri in found)
 
 
 def _maybe(rows: Rows, sealer: Sealer, row: Row | None) -> Offer | None:
@@ -323,4 +342,7 @@ def _attempt(sealer: Sealer, row: Row) -> Attempt:
         cause=row["cause"] or 0,
         bridged_s=row["bridged_s"] or 0.0,
         destination_first=bool(row["destination_first"]),
+        rest=_rest(sealer, row),
+        falls=row["falls"],
+        again=row["again"],
     )

@@ -19,8 +19,8 @@ WHERE account_id = :account_id;
 INSERT INTO addresses (address, account_id) VALUES (:address, :account_id);
 
 -- name: insert_destination
-INSERT INTO destinations (account_id, name, position, display_name, channels, verified)
-VALUES (:account_id, :name, :position, :display_name, :channels, :verified);
+INSERT INTO destinations (account_id, name, position, display_name, channels, verified, channel_hours)
+VALUES (:account_id, :name, :position, :display_name, :channels, :verified, :channel_hours);
 
 -- name: verify_destination
 UPDATE destinations SET verified = :verified WHERE account_id = :account_id AND name = :name;
@@ -128,12 +128,12 @@ ORDER BY created_at DESC LIMIT :most;
 
 -- name: put_attempt
 INSERT INTO attempts (attempt_id, offer_id, ordinal, leg1, held, started_at, answered_at, bridged_at, ended_at, outcome,
-                      cause, bridged_s, destination_first)
+                      cause, bridged_s, destination_first, rest, falls, again)
 VALUES (:attempt_id, :offer_id, :ordinal, :leg1, :held, :started_at, :answered_at, :bridged_at, :ended_at, :outcome,
-        :cause, :bridged_s, :destination_first)
+        :cause, :bridged_s, :destination_first, :rest, :falls, :again)
 ON CONFLICT (attempt_id) DO UPDATE
 SET answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
-    outcome = excluded.outcome, cause = excluded.cause, bridged_s = excluded.bridged_s;
+    outcome = excluded.outcome, cause = excluded.cause, bridged_s = excluded.bridged_s, again = excluded.again;
 
 -- name: attempt_by_id
 SELECT * FROM attempts WHERE attempt_id = :attempt_id;

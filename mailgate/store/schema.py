@@ -454,3 +454,12 @@ def pushes(db: Database) -> None:
 def pins_in_mail(db: Database) -> None:
     """Whether an account's messages show the PIN; NULL: as the gateway says."""
     db.table("accounts").add_column("pin_in_mail", int)
+
+
+@MIGRATIONS()
+def orders_of_channels(db: Database) -> None:
+    """When each channel of a destination may ring; what an attempt falls back on, and how far it has fallen."""
+    db.table("destinations").add_column("channel_hours", str, not_null_default="")
+    db.table("attempts").add_column("rest", bytes)
+    for column in ("falls", "again"):
+        db.table("attempts").add_column(column, int, not_null_default=0)

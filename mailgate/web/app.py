@@ -42,6 +42,7 @@ from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import IllegalTransition
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.programs import Programs
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
@@ -58,6 +59,7 @@ from mailgate.web.later import LaterPages
 from mailgate.web.listening import Listening, listening
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
+from mailgate.web.my_order import OrderPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.posted import Front
@@ -89,6 +91,7 @@ def create_app(
     now: Callable[[], float] = time.time,
     metrics: Callable[[], bytes] = bytes,
     listeners: Listeners | None = None,
+    own_order: OwnOrder | None = None,
 ) -> FastAPI:
     """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
     nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
@@ -153,6 +156,7 @@ def create_app(
             *LanguageSwitch(settings, pages.languages).routes(),
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
             *(_my(settings, own, pages, bookings, now, heard) if own else ()),
+            *(OrderPages(own, own_order, pages, accept.front()).routes() if own and own_order else ()),
             *talk_routes,
             *heard.routes,
             *(_api(settings, programs, dial, pages, now) if programs else ()),

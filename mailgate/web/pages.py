@@ -184,6 +184,10 @@ class Pages:
         """The page's own address on this host."""
         return f"{self._base}/a/{token}"
 
+    def home(self) -> str:
+        """The address of an account's own pages on this host."""
+        return f"{self._base}/my"
+
     def offer(self, token: str, view: View, reader: Reader, form: Form | None = None) -> bytes:
         """The whole page of an offer as it stands, with what was typed in `form`."""
         story = tell(view, self._now())
@@ -191,7 +195,8 @@ class Pages:
         barred = self._bar(view, reader.browser)
         plain = story.phase == "offer" and not view.on_line and not story.replied and not barred
         if form is None and plain and story.may_decline and story.may_reply:
-            sheet = self._sheets(reader.texts.language, reader.region, story.title, bool(view.pin), bool(view.tail))
+            language, region = reader.texts.language, reader.region
+            sheet = self._sheets(language, region, story.title, bool(view.pin), bool(view.tail), view.listed)
             return sheet.fill(values)
         shown = form or Form(region=reader.region)
         return self._offer.render(self._context(reader, story, shown, values, barred)).encode()
@@ -210,6 +215,8 @@ class Pages:
         context = self._context(reader, story, Form(region=reader.region), values, barred)
         title = context["title"]
         text = "" if story.phase == "offer" else context["say"](story.text)
+        if story.elsewhere:
+            text = f"{context['say']('live.elsewhere')} {text}"
         news = {
             "key": story.key,
             "watch": watch,
@@ -295,6 +302,7 @@ class Pages:
             "pin": _grouped(view.pin),
             "keys": view.pin,
             "tail": view.tail,
+            "order": f"{self._base}/my/call/{token}" if view.listed and story.form else "",
             "slot": self.slot(view, reader),
             "slotpen": self._nonces.make(token, slot_mark(view)) if story.slot else "",
         }
@@ -335,7 +343,7 @@ class Pages:
         }
         return lambda name: reader.texts.say(name, **filled)
 
-    def _sheet_of(self, language: str, region: str, title: str, has_pin: bool, has_tail: bool) -> Sheet:
+    def _sheet_of(self, language: str, region: str, title: str, has_pin: bool, has_tail: bool, has_list: bool) -> Sheet:
         """The page of an offer that is open, for one kind of reader: the page that is asked for most, by far."""
         reader = Reader(texts=self.languages[language], region=region)
         story = Story(
@@ -344,6 +352,7 @@ class Pages:
         values = {name: gap(name) for name in ("offeror", "destination", "date", "path", "nonce", "pen", "key")}
         values |= {name: gap(name) if has_pin else "" for name in ("pin", "keys")}
         values |= {"tail": gap("tail") if has_tail else "", "slot": "", "slotpen": ""}
+        values |= {"order": gap("order") if has_list else ""}
         return Sheet(self._offer.render(self._context(reader, story, Form(region=reader.region), values)))
 
     def _reader_of(self, accept_language: str, otherwise: str) -> Reader:

@@ -55,6 +55,7 @@ class Story:
     may_reply: bool = False
     replied: bool = False
     by_page: bool = False  # the call goes through the page: leaving it ends the call
+    elsewhere: bool = False  # nobody was reached the first way, and another one is tried
     slot: bool = False  # a time is booked: it can be moved and cancelled
 
 
@@ -180,6 +181,7 @@ def _call(view: View, key: str, now: float) -> Story:
         text=f"state.{name}.text",
         steps=steps,
         by_page=view.leg1_kind is Kind.BROWSER,
+        elsewhere=view.falls > 0 and view.state is not State.CONNECTED,
         talked_s=max(0, int(now - (view.bridged_at or now))) if talked else None,
         good=view.state is State.CONNECTED,
     )

@@ -11,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from mailgate.accounts.model import Account, Destination
+from mailgate.calls.model import Channel, Kind
 from mailgate.errors import MailgateError
 from mailgate.listen import commands, protocol
 from mailgate.listen.client import socket_address
 from mailgate.listen.commands import Be, KeepQuiet, MakeOffer, NoCommand, OnOffer, Simply
 from mailgate.listen.proof import device_proof, gateway_proof
+from mailgate.listen.protocol import Status
 from mailgate.listen.screen import Screen, clean
 from mailgate.networks.socket import NotAllowed, resolve, where
+from mailgate.presence import OpenSocket, Presence
 
 
 @pytest.mark.parametrize(
@@ -118,3 +122,37 @@ def test_words_of_strangers_are_words(plain: bool) -> None:
     screen.news(news)
     assert "[bold]x[/bold]" in file.getvalue() and "\x1b" not in file.getvalue() and "\u202e" not in file.getvalue()
     assert not plain or file.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "talks", "status"),
+    [
+        ("available", set(), "available"),
+        ("available", {"ben"}, "busy"),
+        ("available", {"desk"}, "available"),  # not verified: perhaps somebody else's
+        ("available", {"eve"}, "available"),
+        ("away", {"ben"}, "away"),
+        ("dnd", {"ben"}, "dnd"),
+    ],
+)
+async def test_who_talks_on_a_telephone_of_theirs_is_busy(says: Status, talks: set[str], status: Status) -> None:
+    ben, desk = Channel(Kind.SIP, "ben"), Channel(Kind.SIP, "desk")
+    account = Account(
+        account_id="b",
+        display_name="Ben Bright",
+        addresses=("ben@example.net",),
+        destinations=(
+            Destination(name="default", display_name="Ben", channels=(ben, desk), verified=frozenset({ben})),
+        ),
+    )
+
+    async def nothing(*text: str) -> None:
+        return None
+
+    present = Presence(lambda: 0.0, lambda name: name in talks)
+    device = OpenSocket(
+        account=account, device_id="1", name="laptop", channels=(), status=says, send=nothing, close=nothing
+    )
+    present.come(device)
+    assert present.status(device) == status
+    assert present.available("ben@example.net") == (status == "available")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgate.calls.model import Answered, Bridged, Channel, Confirmed, Ended, Kind, Outcome, Ringing
+from mailgate.calls.model import Again, Answered, Bridged, Channel, Confirmed, Ended, Kind, Outcome, Ringing
 from mailgate.offers.answer import (
     MISSED,
     MOST_REPLIES,
@@ -79,6 +79,7 @@ EVENTS: dict[Name, tuple[Event, float]] = {
     Name.DESTINATION_RINGS: (Ringing(attempt_id="1", leg=2), BEFORE),
     Name.DESTINATION_ANSWERED: (Answered(attempt_id="1", leg=2), BEFORE),
     Name.DESTINATION_CONFIRMED: (Confirmed(attempt_id="1", leg=2), BEFORE),
+    Name.DESTINATION_AGAIN: (Again(attempt_id="1", nth=1), BEFORE),
     Name.BRIDGED: (Bridged(attempt_id="1", bridged_at=40.0), BEFORE),
     Name.CALL_ENDED: (Ended(attempt_id="1", outcome=Outcome.OFFEREE_BUSY, cause=17), BEFORE),
     Name.ANSWER_LOST: (AnswerLost(attempt_id="1"), BEFORE),
@@ -145,6 +146,8 @@ def expected(state: State, name: Name) -> State | None:
         return State.UNSETTLED if state is State.PLACING else None
     if name is Name.CALL_ENDED:
         return State.OPEN
+    if name is Name.DESTINATION_AGAIN:  # the one event of Asterisk that leads back: to another telephone of that party
+        return State.DESTINATION_RINGING if state is not State.CONNECTED else None
     target = REACHED[name]
     if state is State.UNSETTLED or PROGRESS.index(target) > PROGRESS.index(state):
         return target
@@ -343,7 +346,7 @@ def _leaves(before: Offer, after: Offer) -> bool:
 
 
 def test_the_targets_after_a_call_are_those_that_the_diagram_draws() -> None:
-    assert set(AFTER_CALL_TARGETS) == {State.OPEN, State.BOOKED, State.MISSED} | ENDED
+    assert set(AFTER_CALL_TARGETS) == {State.PLACING, State.OPEN, State.BOOKED, State.MISSED} | ENDED
     assert Rule.AFTER_CALL in TRANSITIONS.values()
 
 

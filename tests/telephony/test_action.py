@@ -7,8 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from mailgate.calls.action import FIELDS, WEEK_S, originate_action, record_families, ways
-from mailgate.calls.model import CallOrder, Channel
+from mailgate.calls.asterisk.link import Message
+from mailgate.calls.asterisk.seats import Seats
+from mailgate.calls.model import CallOrder, Channel, Further
 from mailgate.calls.settings import AsteriskSettings
+from mailgate.calls.trunks import Line, LinesBusy
 
 SETTINGS = AsteriskSettings(gateway_number="+33199009000", secret="not-so-secret", outbound="elsewhere")
 Make = Callable[..., CallOrder]
@@ -115,3 +118,44 @@ def test_what_is_swept_holds_no_record_that_is_still_looked_up(order: Make) -> N
         values = fields(order(), now)
         assert f"mailgate/{values['sweep']}" not in record_families(now)
         assert f"mailgate/{values['slot']}" == record_families(now)[0]
+
+
+def test_leg_2_s_further_channels_go_along_with_their_keys_and_ways(order: Make) -> None:
+    here, paris = Line(name="here", capacity=2), Line(name="paris", prefixes=("+331",), capacity=1)
+    settings = AsteriskSettings(gateway_number="+33199009000", secret="not-so-secret", lines=(here, paris))
+    tel = Further(channel=Channel.parse("tel:+33199001234"))
+    desk = Further(channel=Channel.parse("sip:desk"), confirm=False)
+    elsewhere = Further(channel=Channel.parse("sip:bob@example.org"))  # to which no endpoint leads
+    made = order(leg2=Channel.parse("sip:alice"), then2=(tel, elsewhere, desk))
+
+    def further(lines: tuple[Line, ...] | None) -> str:
+        said = originate_action(made, settings, 0.0, None, lines)["Variable"]
+        assert isinstance(said, list)
+        given = next(line.removeprefix("__MG_ORDER=") for line in said if line.startswith("__MG_ORDER="))
+        return given.split("|")[FIELDS.index("more")]
+
+    way = "PJSIP/+33199001234@"
+    assert further(None) == f"1{way}paris!{way}here~0PJSIP/desk"
+    assert further((here,)) == f"1{way}here~0PJSIP/desk", "the line that a place was kept on"
+    assert further(()) == "0PJSIP/desk", "every line is in use"
+    assert fields(order())["more"] == ""
+
+
+@pytest.mark.parametrize(("used", "given"), [(0, ("here",)), (1, ())])
+async def test_a_place_is_kept_for_the_telephone_behind_a_sip_telephone(
+    order: Make, used: int, given: tuple[str, ...]
+) -> None:
+    """Where there is none the SIP telephone is called all the same."""
+    line = Line(name="here", capacity=2)
+    taken = [{"channel": f"PJSIP/here-0000000{n}", "linkedid": f"other.{n}"} for n in range(used)]
+
+    async def channels() -> list[Message]:
+        return [*taken]
+
+    seats = Seats((line,), channels, lambda attempt_id: False)
+    tel = Further(channel=Channel.parse("tel:+33199001234"))
+    lines1, lines2 = await seats.take(order(leg2=Channel.parse("sip:alice"), then2=(tel,)))
+    assert lines1 == (line,) and lines2 == tuple(line for _ in given)
+    if given:
+        with pytest.raises(LinesBusy):
+            await seats.take(order())

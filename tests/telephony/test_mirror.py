@@ -37,10 +37,10 @@ def test_every_end_is_told_of_whose_it_was() -> None:
 
 def test_the_order_has_the_destination_first() -> None:
     attempt = Attempt(attempt_id="a", ordinal=1, leg1=BEN, started_at=0.0, destination_first=True)
-    made = order(attempt, ADA, Limits(ring1_s=20, ring2_s=40), announcement="/to/offeree", announcement2="/to/ada")
+    made = order(attempt, (ADA,), Limits(ring1_s=20, ring2_s=40), announcement="/to/offeree", announcement2="/to/ada")
     assert (made.leg1, made.leg2) == (ADA, BEN)
     assert (made.announcement, made.announcement2) == ("/to/ada", "/to/offeree")
     assert (made.ring1_s, made.ring2_s) == (40, 20)
     assert made.confirm1 and made.confirm2
     sip = Channel(Kind.SIP, "ada")
-    assert not order(attempt, sip, Limits()).confirm1, "a registered telephone has no voicemail before it"
+    assert not order(attempt, (sip,), Limits()).confirm1, "a registered telephone has no voicemail before it"

@@ -16,7 +16,9 @@ from mailgate.offers.api_keys import ApiKeys
 from mailgate.offers.booking import Bookings
 from mailgate.offers.offer import Offer
 from mailgate.offers.own import Own
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.programs import Programs
+from mailgate.offers.reach import Reach
 from mailgate.offers.service import Offers, Rules
 from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import database
@@ -71,8 +73,16 @@ async def make_gateway(tmp_path: Path) -> AsyncIterator[MakeGateway]:
         bookings = Bookings(
             offers, store=store, sealer=sealer, rules=slots or slot_rules(), own_number=GATEWAY, now=clock
         )
+        order = OwnOrder(offers, Reach(store, sealer), calls.available, own_number=GATEWAY, now=clock)
         app = create_app(
-            web, offers, dial, own=own, programs=(programs, keys), bookings=bookings if later else None, now=clock
+            web,
+            offers,
+            dial,
+            own=own,
+            programs=(programs, keys),
+            bookings=bookings if later else None,
+            now=clock,
+            own_order=order,
         )
         server = WebServer(app, host="127.0.0.1", port=0)
         await server.start()

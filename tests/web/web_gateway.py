@@ -51,6 +51,10 @@ class Recorder:
     ordered: asyncio.Condition = field(default_factory=asyncio.Condition)
     hung_up: list[str] = field(default_factory=list)
     answer: Exception | None = None
+    gone: set[Channel] = field(default_factory=set)
+
+    async def available(self, channel: Channel) -> bool:
+        return channel not in self.gone
 
     async def originate(self, order: CallOrder) -> None:
         async with self.ordered:

@@ -35,7 +35,7 @@ from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, M
 from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
 from mailgate.calls.settings import AsteriskSettings
-from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, rank
+from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, newer, rank
 from mailgate.calls.trunks import lines_for
 from mailgate.errors import CallFailed, MailgateError, OutcomeUnknown
 
@@ -337,7 +337,7 @@ class Asterisk:
                 if event is None:
                     if self._on_connected:
                         await self._on_connected()
-                elif rank(event) > self._told.get(event.attempt_id, 0):
+                elif newer(event, self._told.get(event.attempt_id, 0)):
                     if isinstance(event, Ended):
                         self._seats.leave(event.attempt_id)
                     _remember(self._told, event.attempt_id, rank(event))

@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Callable
 from mailgate.calls.asterisk.link import Message
 from mailgate.calls.model import CallOrder, Channel, Kind
 from mailgate.calls.stream import attempt_of
-from mailgate.calls.trunks import Line, lines_for, seats
+from mailgate.calls.trunks import Line, LinesBusy, lines_for, seats
 
 Lines = tuple[tuple[Line, ...] | None, tuple[Line, ...] | None]
-"""For each leg the lines that it may take now; None for a leg that is no telephone number."""
+"""For each leg the lines that it may take now. None for a leg that is no telephone number, and whose party has none
+among its further channels, or where nothing is counted; empty where those further ones find no place."""
 
 _ENDPOINT = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}\Z")  # chan_pjsip's names for channels
 
@@ -42,17 +43,30 @@ class Seats:
     async def take(self, order: CallOrder) -> Lines:
         """Keep a place for each leg, until `leave`. Raises LinesBusy, ValueError where no line serves a number."""
         legs = [self._of(order.leg1), self._of(order.leg2)]
+        if legs[1] is None and (further := self._further(order)):
+            try:
+                return await self._take(order.attempt_id, [legs[0], further])
+            except LinesBusy:  # the first channel of leg 2 needs no line
+                return (await self._take(order.attempt_id, legs))[0], ()
+        return await self._take(order.attempt_id, legs)
+
+    async def _take(self, attempt_id: str, legs: list[tuple[Line, ...] | None]) -> Lines:
         wanted = [leg for leg in legs if leg is not None]
         if not any(line.capacity for leg in wanted for line in leg):
             return legs[0], legs[1]
         async with self._one_at_a_time:
             found = list(seats(wanted, self._used(await self._channels())))
-            self._kept[order.attempt_id] = Counter(lines[0].name for lines in found)
+            self._kept[attempt_id] = Counter(lines[0].name for lines in found)
         given = [None if leg is None else found.pop(0) for leg in legs]
         return given[0], given[1]
 
     def leave(self, attempt_id: str) -> None:
         self._kept.pop(attempt_id, None)
+
+    def _further(self, order: CallOrder) -> tuple[Line, ...]:
+        """The lines of the first telephone among leg 2's further channels: one place, since they ring in turn."""
+        tel = next((each.channel for each in order.then2 if each.channel.kind is Kind.TEL), None)
+        return lines_for(tel.address, self._lines) if tel else ()
 
     def _of(self, channel: Channel) -> tuple[Line, ...] | None:
         if channel.kind is not Kind.TEL:
