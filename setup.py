@@ -44,6 +44,7 @@ setup(
         "prometheus-client>=0.20",
         "pydantic>=2.7,<3",
         "python-multipart>=0.0.12",
+        "pywebpush>=2.0,<3",
         "rich>=13.7",
         "segno>=1.6",
         "soxr>=0.5",

@@ -170,6 +170,8 @@ def _changed(text: str, changes: list[Change]) -> str:
 
 def subject(data: bytes) -> None:
     """Tags and field are read and taken out; what is left has none, and the body is as it was."""
+    if _has_bare(data):
+        return  # no way in lets such a message through
     _, edits = tags.read(data, ("support",))
     body = data.find(b"\r\n\r\n")
     at = 0
@@ -207,7 +209,9 @@ def html(data: bytes) -> None:
     """The place in a document: seen, in nothing that is not ours, and the rest of the tree stays (html5lib's word)."""
     text = data.decode("utf-8", "replace").replace("\x00", "").replace("\x0c", " ")
     loose = text.count("<") == text.count(">") and any("<" in tag for tag in _TAG.findall(text))
-    if loose or re.search("<(?:svg|math)", text, re.IGNORECASE):
+    if loose or re.search(
+        '<(?:svg|math)|=\\s*"[^"<>]*[<>]|<(?:b|i|u|em|strong|small|big)\\s[^>]*hidden', text, re.IGNORECASE
+    ):
         return  # the limits that `place_html` names
     for placement in Placement:
         at = place_html(text, placement)

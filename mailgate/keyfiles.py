@@ -6,6 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mailgate import push_key
 from mailgate.errors import ConfigError
 from tokens import keys
 from tokens.errors import KeyRingError
@@ -32,6 +35,14 @@ def load_ring(path: Path) -> KeyRing:
         return keys.load(read_secret(path))
     except KeyRingError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def load_push_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The key for Web Push in a file. Raises ConfigError naming the file."""
+    try:
+        return push_key.load(read_secret(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}; without the file a new key is made") from error
 
 
 def write_secret(path: Path, text: str) -> None:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
-from mailgate import gate
+from mailgate import gate, push_key
 from mailgate.config import Config
 from mailgate.configured import dial
-from mailgate.listening import Listeners, ListeningSettings
+from mailgate.errors import ConfigError
+from mailgate.keyfiles import load_push_key, write_secret
+from mailgate.listening import Listeners, ListeningSettings, Say
 from mailgate.networks import mail
 from mailgate.networks.said import said
 from mailgate.networks.socket import Caller, CallingSettings, SocketNetwork
 from mailgate.networks.ways import Ways
+from mailgate.networks.webhook import WebhookNetwork
 from mailgate.offers.making import Making
 from mailgate.offers.notice import Network, Notice
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
+from mailgate.pushing import Pushes
 from mailgate.store import devices
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from tokens.keys import KeyRing
+
+log = logging.getLogger(__name__)
 
 
 def listeners(
@@ -41,27 +48,59 @@ def listeners(
     making = Making(
         store=store, sealer=sealer, ring=ring, rules=gate.offer_rules(config), now=time.time, new_id=gate.new_id
     )
+    say = partial(said, settings=words, languages=mail.words())
     found = Listeners(
         store=store,
         sealer=sealer,
         offers=offers,
         making=making,
         dial=dial(config),
-        say=partial(said, settings=words, languages=mail.words()),
+        say=say,
         settings=ListeningSettings(
             public_url=config.gateway.public_url,
             region=config.gateway.region,
             ack_s=wished.ack_s,
+            push_s=wished.push_s,
             most_sockets=wished.most_sockets,
             most_of_account=wished.most_of_account,
         ),
         now=time.time,
         posted=posted,
+        pushes=pushes(config, store=store, sealer=sealer, say=say, contact=words.from_address),
     )
     if wished.enabled:
         offers.on_kept = found.kept
         offers.on_withdrawn = found.withdrawn
     return found
+
+
+def pushes(config: Config, *, store: Store, sealer: Sealer, say: Say, contact: str) -> Pushes | None:
+    """What wakes closed pages; None where it is not wanted, or has no key and cannot make one. Raises ConfigError."""
+    wished = config.listening
+    if not (wished.enabled and wished.push):
+        return None
+    path = wished.push_key_file
+    try:
+        if not path.exists():  # an installation from before there were pushes
+            write_secret(path, push_key.generate())
+            log.info("made a key for Web Push", extra={"action": "push_key_made", "file": str(path)})
+    except ConfigError as error:
+        log.warning("closed pages are not woken: %s", error, extra={"action": "no_push"})
+        return None
+    key = load_push_key(path)
+    from mailgate.networks.push import PushNetwork  # loads a good deal, which a gateway without pushes needs not
+
+    hooks = WebhookNetwork(inside=wished.push_inside, ca_file=wished.push_ca_file)
+    network = PushNetwork(key, contact=contact, hooks=hooks, now=time.time)
+    return Pushes(
+        store=store,
+        sealer=sealer,
+        send=network.send,
+        judge=network.judge,
+        server_key=push_key.public_text(key),
+        say=say,
+        now=time.time,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -20,25 +20,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, assert_never
 
+from mailgate import quiet as quiet_hours
 from mailgate.accounts.device import Device
 from mailgate.accounts.model import Account
 from mailgate.calls.model import Channel
+from mailgate.calls.model import Kind as ChannelKind
 from mailgate.errors import CallRefused, MailgateError
 from mailgate.listen import protocol
 from mailgate.listen.proof import device_proof, gateway_proof, same
 from mailgate.listen.protocol import Accept, Changed, Decline, Hello, Make, Malformed, Presence, Refused, Reply, Shown
 from mailgate.offers import hours as hours_of
+from mailgate.offers import own_channels
 from mailgate.offers.answer import Reason
 from mailgate.offers.answers import NothingSaid
 from mailgate.offers.issue import Issued
 from mailgate.offers.making import Making, MakingRefused
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.offer import IllegalTransition
+from mailgate.offers.own_channels import OwnChannel
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
 from mailgate.offers.view import View
 from mailgate.presence import OpenSocket
 from mailgate.presence import Presence as Present
+from mailgate.pushing import Pushes
 from mailgate.store import accounts, devices
 from mailgate.store.database import Rows, Store
 from mailgate.store.devices import Quiet
@@ -52,6 +57,7 @@ HELLO_S = 10.0
 MOST_WAITING = 20
 """Offers that a device is shown when it comes, the newest."""
 
+_BY_SESSION = "session."
 _OFFERS = frozenset({Kind.OFFERED, Kind.MISSED_CALL})
 
 Dial = Callable[[str, str], Channel]
@@ -73,18 +79,20 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListeningSettings:
-    """`ack_s`: how long a device may take to show what it is sent; `public_url` has no slash at its end; `region` is
-    where numbers without a country code belong."""
+    """`ack_s`: how long a device may take to show what it is sent, `push_s` one whose page is woken first; `public_url`
+    has no slash at its end; `region` is where numbers without a country code belong."""
 
     public_url: str
     region: str
     ack_s: float = 5.0
+    push_s: float = 20.0
     most_sockets: int = 20_000
     most_of_account: int = 20
 
 
 class Listeners:
-    """All listening applications of a gateway. `posted` is called when a notice waits in the outbox."""
+    """All listening applications of a gateway. `posted` is called when a notice waits in the outbox; `pushes` wakes
+    pages that are closed, where there is such."""
 
     def __init__(
         self,
@@ -98,6 +106,7 @@ class Listeners:
         settings: ListeningSettings,
         now: Callable[[], float],
         posted: Callable[[], None],
+        pushes: Pushes | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -110,26 +119,51 @@ class Listeners:
         self._posted = posted
         self._taken_by: dict[str, str] = {}  # offer → the device that accepted
         self._connections = 0
+        self._woken_for: dict[str, Notice] = {}
+        self.pushes = pushes
         self.present = Present(now)
 
     # --- what is told -------------------------------------------------------------------------------------------
 
     def available(self, address: str) -> bool:
-        """Whether whoever reads that mailbox listens just now."""
-        return self.present.available(address)
+        """Whether whoever reads that mailbox listens just now, or can be woken."""
+        return self.present.available(address) or (not self.present.anybody(address) and self._may_wake(address) != "")
+
+    def _may_wake(self, address: str) -> str:
+        """Whose closed page may be woken now: an account's id, or nothing."""
+        if self.pushes is None or self.present.disturbed(address):
+            return ""
+        return self.pushes.reached(address)
 
     async def show(self, notice: Notice) -> bool:
         """Show a notice on the party's devices; whether one of them has it on its screen in time."""
         there = self.present.of_address(notice.address)
-        if not any(each.status == "available" for each in there):
+        if there and not any(each.status == "available" for each in there):
             self.beside(notice)
             return False
+        return bool(there and await self._shown(notice, there)) or await self._woken(notice)
+
+    async def _shown(self, notice: Notice, there: Sequence[OpenSocket]) -> bool:
         waiting = asyncio.ensure_future(
             self.present.seen(notice.notice_id, there[0].account.account_id, self._settings.ack_s)
         )
         await asyncio.sleep(0)  # it listens before anything is sent
         self._tell(notice, there)
         return await waiting
+
+    async def _woken(self, notice: Notice) -> bool:
+        """Wake the party's pages; whether one of them, opened by then or now, shows it in time."""
+        account_id = self._may_wake(notice.address)
+        if not account_id or self.pushes is None:
+            return False
+        self._woken_for[notice.notice_id] = notice
+        seen = asyncio.ensure_future(self.present.seen(notice.notice_id, account_id, self._settings.push_s))
+        await asyncio.sleep(0)  # it listens before anybody is woken
+        try:
+            return await self.pushes.wake(notice) and await seen
+        finally:
+            del self._woken_for[notice.notice_id]
+            seen.cancel()
 
     def beside(self, notice: Notice) -> None:
         """Show it where somebody listens, and wait for nothing."""
@@ -150,13 +184,15 @@ class Listeners:
                 each.say(gone)
                 each.leave(offer_id)
 
-    def recheck(self) -> None:
-        """Close sockets of devices that have been removed."""
+    def recheck(self, signed_out: str = "") -> None:
+        """Close sockets of devices that have been removed; and of the sessions of an account that has `signed_out` in
+        one browser, of which the others come back by themselves."""
         there = self.present.everybody()
         if there:
             known = self._store.read(devices.all_ids)
             for each in there:
-                if each.device_id not in known and not each.device_id.startswith("session"):
+                by_session = each.device_id.startswith(_BY_SESSION)
+                if each.account.account_id == signed_out if by_session else each.device_id not in known:
                     task = asyncio.ensure_future(each.close())
                     each.sending.add(task)
                     task.add_done_callback(each.sending.discard)
@@ -234,9 +270,10 @@ class Listeners:
 
     # --- a connection -------------------------------------------------------------------------------------------
 
-    async def serve(self, link: Link, *, account_id: str = "") -> None:
-        """A connection that a device has opened; `account_id`: whose session it is, where it has signed in already."""
-        await self._run(link, partial(self._sign_in, link, account_id))
+    async def serve(self, link: Link, *, account_id: str = "", device_id: str = "") -> None:
+        """A connection that a device has opened; `account_id`: whose it is, where it has signed in already, by a
+        session or as that device."""
+        await self._run(link, partial(self._sign_in, link, account_id, device_id))
 
     async def call(self, link: Link, device: Device) -> None:
         """A connection that the gateway has opened to a device's own socket."""
@@ -262,7 +299,7 @@ class Listeners:
                 self.present.go(opened)
                 log.info("listener gone", extra={"action": "listener_gone", "device": opened.device_id})
 
-    async def _sign_in(self, link: Link, account_id: str) -> OpenSocket | None:
+    async def _sign_in(self, link: Link, account_id: str, device_id: str) -> OpenSocket | None:
         text = await link.receive()
         hello = protocol.from_device(text) if text is not None else None
         if not isinstance(hello, Hello):
@@ -270,7 +307,7 @@ class Listeners:
             return None
         if account_id:
             device = Device(
-                device_id=f"session.{secrets.token_hex(8)}",
+                device_id=device_id or f"{_BY_SESSION}{secrets.token_hex(8)}",
                 account_id=account_id,
                 name=hello.name or "browser",
                 created_at=self._now(),
@@ -311,7 +348,7 @@ class Listeners:
             name=hello.name or device.name,
             channels=hello.channels,
             status=hello.status,
-            quiet_hours=_hours(quiet),
+            quiet_hours=quiet_hours.kept(quiet),
             send=link.send,
             close=partial(link.close, 1008, "key"),
         )
@@ -329,6 +366,9 @@ class Listeners:
 
     async def _serve(self, link: Link, opened: OpenSocket) -> None:
         self._show_waiting(opened)
+        for notice in tuple(self._woken_for.values()):  # under the id that is waited for
+            if notice.address.lower() in opened.account.addresses:
+                self._tell(notice, [] if opened.disturbed(self._now()) else [opened])
         while (text := await link.receive()) is not None:
             await self._heard(opened, protocol.from_device(text))
 
@@ -375,7 +415,7 @@ class Listeners:
         if message.hours is not None:
             quiet = Quiet(hours=message.hours.strip(), zone=message.zone or "UTC")
             try:
-                hours = _read_hours(quiet)
+                hours = quiet_hours.read(quiet)
             except hours_of.BadHours as error:
                 opened.say(Refused(about="presence", reason="hours", text=str(error)).wire())
                 return
@@ -432,11 +472,24 @@ class Listeners:
         except MailgateError:
             no("unknown", "there is no such offer for this account")
 
+    def own_channels(self, account: Account) -> list[OwnChannel]:
+        """By what the account's owner can be called, as their own page may show it."""
+        return own_channels.named(self._sealer, account)
+
+    def _owners(self, account: Account, wished: str) -> str:
+        """The channel that was wished for, as it is typed; one of the account's own where it is named by its mark."""
+        if not wished.startswith(own_channels.OWN):
+            return wished
+        channel = own_channels.of_mark(self._sealer, account, wished.removeprefix(own_channels.OWN))
+        if channel is None:
+            raise CallRefused("no-channel", "the account has no such channel that rings")
+        return channel.address if channel.kind is ChannelKind.TEL else channel.uri
+
     async def _accept(self, opened: OpenSocket, token: str, message: Accept) -> None:
         wished = message.channel or next(iter(opened.channels), "")
         if not wished:
             raise CallRefused("no-channel", "this device has named no way to call its owner")
-        leg1 = self._dial(wished, self._settings.region)
+        leg1 = self._dial(self._owners(opened.account, wished), self._settings.region)
         before = self._taken_by.get(message.offer)
         self._taken_by.setdefault(message.offer, opened.name)
         try:
@@ -458,16 +511,3 @@ def _offered(view: View, address: str, language: str, now: float) -> Notice:
         expires_at=view.expires_at,
         values={"offeror": view.offeror_name, "token": "", "reply_to": ""},
     )
-
-
-def _hours(quiet: Quiet) -> hours_of.Hours | None:
-    try:
-        return _read_hours(quiet)
-    except hours_of.BadHours:
-        log.warning("hours of do-not-disturb cannot be read")
-        return None
-
-
-def _read_hours(quiet: Quiet) -> hours_of.Hours | None:
-    """Raises BadHours."""
-    return hours_of.parse(quiet.hours, quiet.zone or "UTC") if quiet.hours else None

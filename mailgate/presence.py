@@ -103,6 +103,15 @@ class Presence:
         now = self._now()
         return [each for each in self._by_address.get(address.lower(), ()) if not each.disturbed(now)]
 
+    def anybody(self, address: str) -> bool:
+        """Whether any socket of the address is open, however its device is."""
+        return address.lower() in self._by_address
+
+    def disturbed(self, address: str) -> bool:
+        """Whether one of its devices says that nothing is to be shown now."""
+        now = self._now()
+        return any(each.disturbed(now) for each in self._by_address.get(address.lower(), ()))
+
     def available(self, address: str) -> bool:
         """Whether somebody is there: an open socket whose device says so, outside the hours of do-not-disturb."""
         return any(each.status == "available" for each in self.of_address(address))

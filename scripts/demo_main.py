@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import click
 from demo_page.app import create_app
+from demo_page.desk import DIALPLAN
 from demo_page.hub import Hub
 from demo_page.steps import StepFailed, Steps
 from demo_page.walk import walk
@@ -32,21 +33,29 @@ from rich.rule import Rule
 from mailgate.web.server import WebServer
 
 _LOG_LINES = 15
+# Who looks around on the page needs more time than a caller has patience, and tries more often than ten times an hour.
+_PATIENT = {"hold_s": 300, "most_by_caller": 1000, "most_to_party": 1000}
 
 console = Console(highlight=False)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--once", is_flag=True, help="Run the main job by itself, without a page, and end.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; otherwise a free one.")
+@click.option("--once", is_flag=True, help="Run both scenes by themselves, without a page, and end.")
+@click.option("--scene", type=click.IntRange(1, 2), help="With --once: this scene alone; else: show it first.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65534),
+    default=0,
+    help="Of the page; the next is mailgate's.",
+)
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @click.option("--keep", is_flag=True, help="Keep the folder with configuration, mail and logs.")
 @click.option("--number", default=BEN_NUMBER, help="With --once: what Ben types as his number.")
-def main(once: bool, port: int, browser: bool, keep: bool, number: str) -> None:
-    """An e-mail becomes a telephone call, on real parts."""
+def main(once: bool, scene: int | None, port: int, browser: bool, keep: bool, number: str) -> None:
+    """An e-mail becomes a telephone call, and so does a call that fails, on real parts."""
     folder = Path(tempfile.mkdtemp(prefix="mg-", dir="/tmp"))  # short: UNIX sockets live in it
     try:
-        status = _run(_once(folder, number) if once else _page(folder, port or free_port(), browser))
+        status = _run(_once(folder, number, scene) if once else _page(folder, port, browser, scene))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped, and what is left is done at once
         if keep:
@@ -80,29 +89,42 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
     return asyncio.run(guarded())
 
 
-async def _once(folder: Path, number: str) -> int:
+async def _once(folder: Path, number: str, scene: int | None) -> int:
     steps = Steps(console)
-    world = World(folder)
+    world = World(folder, dialplan=DIALPLAN)
     hub = Hub(world=world)
     try:
         with steps.step("Postfix, mailgate, Asterisk and the telephones run, as `mailgate deploy` sets them up"):
             await world.start()
             await hub.start()
-        await walk(world, hub, steps, number=number)
+        if scene != 2:
+            console.print("\n[bold]1  An e-mail becomes a call[/]")
+            await walk(world, hub, steps, number=number)
+        if scene != 1:
+            console.print("\n[bold]2  A call that fails becomes one that is answered[/]")
+            from demo_page.walk_waiting import walk_waiting  # needs playwright, which the page does not
+
+            await walk_waiting(world, hub, steps)
     except StepFailed as error:
         console.print(f"\n[bold red]Failed[/] {escape(str(error))}", soft_wrap=True)
         _show_logs(world)
         return 1
     finally:
         await _stopped(hub, world)
-    console.print("\n[bold green]An e-mail became a bridged telephone call.[/] Everything is stopped.")
+    done = {1: ["An e-mail became a bridged telephone call."], 2: ["A busy line became a call from a page."]}
+    said = [*done[1], *done[2]] if scene is None else done[scene]
+    console.print(f"\n[bold green]{' '.join(said)}[/] Everything is stopped.")
     return 0
 
 
-async def _page(folder: Path, port: int, browser: bool) -> int:
-    """Runs until it is cancelled; returns only where something could not be started."""
+async def _page(folder: Path, port: int, browser: bool, scene: int | None) -> int:
+    """Runs until it is cancelled; returns only where something could not be started. `port` 0: any that is free."""
+    given, port = port, port or free_port()
     origins = [f"http://{HOST}:{port}", f"http://localhost:{port}"]
-    world = World(folder, configuration={"web": {"frame_ancestors": origins}})
+    wishes = {"web": {"frame_ancestors": origins}, "failed_calls": _PATIENT}
+    world = World(folder, configuration=wishes, dialplan=DIALPLAN)
+    if given:
+        world.gateway.web_port = port + 1
     hub = Hub(world=world)
     server = WebServer(create_app(hub), host=HOST, port=port)
     try:
@@ -110,9 +132,11 @@ async def _page(folder: Path, port: int, browser: bool) -> int:
         with steps.step("Postfix, mailgate, Asterisk and the telephones run, as `mailgate deploy` sets them up"):
             await world.start()
         await hub.start()
+        with steps.step("Ben has an extension, and `mailgate listen` runs on his screen"):
+            await hub.desk.open()
         with steps.step("The page is served"):
             await server.start()
-        url = f"http://{HOST}:{port}/"
+        url = f"http://{HOST}:{port}/{'#call' if scene == 2 else ''}"
         console.print(f"\nOpen [bold link={url}]{url}[/]  (Ctrl-C ends it and stops everything)")
         if browser:
             _open(url)
@@ -129,8 +153,10 @@ async def _page(folder: Path, port: int, browser: bool) -> int:
 
 async def _stopped(hub: Hub, world: World) -> None:
     with console.status("Stopping"):
-        await hub.stop()
-        await world.stop()
+        try:
+            await hub.stop()
+        finally:
+            await world.stop()
 
 
 def _show_logs(world: World) -> None:

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Draws the icon of a call offer: a handset in a rounded square, as SVG for pages and as PNG for mail.
 
-Run it after changing the shape: `scripts/draw_icon.py templates/icons`. Both files come from the same geometry, in a
-square of 40 units: an arc for the grip, two thick strokes for the ends. The PNG has 80 pixels, sharp at twice 40.
+Run it after changing the shape: `scripts/draw_icon.py templates/icons`. All files come from the same geometry, in a
+square of 40 units: an arc for the grip, two thick strokes for the ends. The PNG of mail has 80 pixels, sharp at twice
+40. For the page that is installed as an application (templates/pages/static): 192 and 512 pixels, and one without
+round corners, which telephones cut to a shape of their own (W3C Manifest, "maskable": a circle of 80 % is safe).
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from pathlib import Path
 
 UNITS = 40
 PIXELS = 80
-SAMPLES = 6  # per pixel and axis
+APPLICATION = (192, 512)
+SAMPLES = 6  # per pixel and axis, of the smallest
 SQUARE_RADIUS = 9.0
 CENTRE = (28.5, 11.5)  # of the circle on which the grip lies
 GRIP_RADIUS = 18.0
@@ -59,8 +62,9 @@ def to_segment(x: float, y: float, a: tuple[float, float], b: tuple[float, float
     return math.hypot(x - a[0] - t * vx, y - a[1] - t * vy)
 
 
-def png() -> bytes:
-    """Palette of ground to ink in 16 steps, with transparency for the corners."""
+def png(pixels: int = PIXELS, *, whole: bool = False) -> bytes:
+    """Palette of ground to ink in 12 steps, with transparency for the corners; `whole`: without these."""
+    samples = max(2, SAMPLES * PIXELS // pixels)
     steps = 12
     palette = [
         tuple(round(g + (i - g) * s / steps) for g, i in zip(GROUND, INK, strict=True)) for s in range(steps + 1)
@@ -72,23 +76,23 @@ def png() -> bytes:
         palette.append(GROUND)
         alphas.append(round(255 * s / steps))
     rows = []
-    for py in range(PIXELS):
+    total = samples * samples
+    for py in range(pixels):
         row = bytearray([0])
-        for px in range(PIXELS):
+        for px in range(pixels):
             inside = ink = 0
-            for sy in range(SAMPLES):
-                for sx in range(SAMPLES):
-                    x = (px + (sx + 0.5) / SAMPLES) * UNITS / PIXELS
-                    y = (py + (sy + 0.5) / SAMPLES) * UNITS / PIXELS
-                    inside += in_square(x, y)
+            for sy in range(samples):
+                for sx in range(samples):
+                    x = (px + (sx + 0.5) / samples) * UNITS / pixels
+                    y = (py + (sy + 0.5) / samples) * UNITS / pixels
+                    inside += whole or in_square(x, y)
                     ink += in_handset(x, y)
-            total = SAMPLES * SAMPLES
             if inside == total:
                 row.append(round(ink / total * steps))
             else:
                 row.append(corner[round(inside / total * steps)])
         rows.append(bytes(row))
-    header = struct.pack(">IIBBBBB", PIXELS, PIXELS, 8, 3, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", pixels, pixels, 8, 3, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in (
@@ -124,6 +128,10 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "templates/icons")
     (folder / "call.png").write_bytes(png())
     (folder / "call.svg").write_text(svg(), encoding="ascii")
+    pages = folder.parent / "pages" / "static"
+    for pixels in APPLICATION:
+        (pages / f"icon-{pixels}.png").write_bytes(png(pixels))
+    (pages / "icon-whole.png").write_bytes(png(APPLICATION[-1], whole=True))
 
 
 if __name__ == "__main__":

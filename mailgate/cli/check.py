@@ -7,7 +7,7 @@ import click
 from mailgate import config as configuration
 from mailgate import dkim_files, smtp_tls
 from mailgate.cli.common import console, desk, find_config
-from mailgate.keyfiles import read_secret
+from mailgate.keyfiles import load_push_key, read_secret
 
 EPILOG = """\b
 Example:
@@ -28,5 +28,7 @@ def check(context: click.Context) -> None:
     smtp_tls.next_hop(config.smtp.next_hop_tls)
     if config.smtp.next_hop_auth.password_file:
         read_secret(config.smtp.next_hop_auth.password_file)
+    if config.listening.push and config.listening.push_key_file.exists():  # a missing one is made
+        load_push_key(config.listening.push_key_file)
     with desk(context):
         console.print(f"{path}: good")

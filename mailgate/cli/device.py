@@ -15,7 +15,7 @@ from mailgate.cli.account import _find
 from mailgate.cli.common import console, desk, when
 from mailgate.errors import MailgateError
 from mailgate.offers import ways
-from mailgate.store import devices
+from mailgate.store import devices, pushes
 
 EPILOG = """\b
 Examples:
@@ -88,10 +88,21 @@ def list_(context: click.Context, address: str) -> None:
     with desk(context) as d:
         owner = _find(d, address).account_id
         found = d.store.read(lambda rows: devices.of_account(rows, d.sealer, owner))
+        woken = d.store.read(lambda rows: pushes.devices_of(rows, owner))
     table = Table("Device", "Name", "Made", "Last here", "Connects")
     for each in found:
-        table.add_row(each.device_id[:8], each.name, when(each.created_at), when(each.seen_at), each.url or "by itself")
+        table.add_row(
+            each.device_id[:8],
+            each.name,
+            when(each.created_at),
+            when(each.seen_at),
+            _connects(each, each.device_id in woken),
+        )
     console.print(table if found else "No device listens; `mailgate account device add` makes one.")
+
+
+def _connects(listed: Device, woken: bool) -> str:
+    return listed.url or ("by itself, woken by push" if woken else "by itself")
 
 
 @device.command()

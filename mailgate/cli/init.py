@@ -10,6 +10,7 @@ import phonenumbers
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mailgate import config as configuration
+from mailgate import push_key
 from mailgate.cli.common import console, parse_number
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import new_ring, write_secret
@@ -95,6 +96,7 @@ def init(
     write_secret(config.keys.number_file, new_ring("n1"))
     write_secret(config.asterisk.secret_file, secrets.token_hex(16) + "\n")
     write_secret(folder / key_file, pem)
+    write_secret(config.listening.push_key_file, push_key.generate())
     config.asterisk.sounds.mkdir(mode=0o755, exist_ok=True)
     create(config.store.path)
     console.print(f"Wrote [bold]{path}[/], keys and an empty store.\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from mailgate.config.kinds import Network, OptionalPath, Section
@@ -19,3 +21,12 @@ class Listening(Section):
     """Networks that the gateway may connect to, for devices that listen at a socket of their own; none by default."""
     call_out_ca_file: OptionalPath = None
     """Who vouches for the certificates of such devices, beside the system's own authorities."""
+    push: bool = True
+    """Whether a page that is closed can be woken (Web Push)."""
+    push_s: float = Field(default=20, gt=0, le=300)
+    """How long a page that is woken may take to show what it is woken for, before another way is taken."""
+    push_key_file: Path = Path("keys/push.pem")
+    push_inside: tuple[Network, ...] = ()
+    """Networks of one's own in which a push service may lie; others are sent to at public addresses only."""
+    push_ca_file: OptionalPath = None
+    """Who vouches for push services' certificates; none: the system's own list of authorities."""

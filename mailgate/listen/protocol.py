@@ -67,7 +67,8 @@ class Shown(_Message):
 
 
 class Accept(_Message):
-    """Call now, by that channel; empty: the first one of the hello."""
+    """Call now, by that channel; empty: the first one of the hello; `own:MARK`: the account's own, as its page names it
+    (mailgate.offers.own_channels)."""
 
     type: Literal["accept"] = "accept"
     offer: _Id

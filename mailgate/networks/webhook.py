@@ -76,6 +76,16 @@ class WebhookNetwork:
         except (OSError, EOFError, h11.ProtocolError) as error:
             raise NotSent(f"no connection, or a broken answer ({type(error).__name__})") from error
 
+    async def check(self, url: str) -> None:
+        """Whether anything may be sent there just now. Raises NotSent."""
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._addresses(target(url))
+        except ValueError as error:
+            raise NotSent(str(error)) from error
+        except (OSError, TimeoutError) as error:
+            raise NotSent("the name has no address") from error
+
     async def _addresses(self, to: Target) -> list[str]:
         """All addresses of the host, each of which may be sent to. Raises NotSent, OSError."""
         found = [parse(text) for text in await self._resolve(to.host, to.port)]
@@ -134,7 +144,7 @@ def _headers(to: Target, parcel: Parcel) -> list[tuple[str, str]]:
     return [
         ("Host", to.authority),
         ("User-Agent", f"mailgate/{__version__}"),
-        ("Content-Type", "application/json"),
+        ("Content-Type", parcel.content_type),
         ("Content-Length", str(len(parcel.body))),
         ("Connection", "close"),
         *parcel.headers.items(),

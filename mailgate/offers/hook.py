@@ -90,6 +90,7 @@ class Parcel:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    content_type: str = "application/json"
 
 
 def parcel(url: str, secrets: Sequence[str], event_id: str, body: bytes, now: float) -> Parcel:

@@ -16,6 +16,7 @@ from mailgate.calls.model import Channel, Kind
 from mailgate.offers.codes import Codes
 from mailgate.offers.notice import Kind as NoticeKind
 from mailgate.offers.notice import Notice
+from mailgate.offers.own_channels import hint_of, mark_of
 from mailgate.store import accounts, outbox
 from mailgate.store.database import Rows, Store
 from mailgate.store.seal import Sealer
@@ -114,7 +115,7 @@ class Verifying:
             display_name=destination.display_name,
             mark=self.mark(account, channel),
             mailed=_by_mail(channel),
-            hint=f"{channel.address[:3]} … {channel.address[-2:]}" if channel.kind is Kind.TEL else channel.address,
+            hint=hint_of(channel),
         )
 
     def _channel(self, account: Account, mark: str) -> Channel | None:
@@ -124,7 +125,7 @@ class Verifying:
 
     def mark(self, account: Account, channel: Channel) -> str:
         """What names the channel in forms."""
-        return self._sealer.digest(f"channel {account.account_id} {channel.uri}").hex()[:24]
+        return mark_of(self._sealer, account, channel)
 
 
 def _by_mail(channel: Channel) -> bool:

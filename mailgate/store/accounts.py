@@ -41,6 +41,7 @@ def remove(rows: Rows, account_id: str) -> None:
     rows.run("delete_caller_ids", account_id=account_id)
     rows.run("delete_book", account_id=account_id)
     rows.run("delete_chat_address", account_id=account_id)
+    rows.run("delete_pushes", account_id=account_id)
     rows.run("delete_devices", account_id=account_id)
     rows.run("delete_told_by", account_id=account_id)
     rows.run("delete_api_keys", account_id=account_id)

@@ -72,6 +72,9 @@ def seen(rows: Rows, device_id: str, at: float) -> None:
 
 def remove(rows: Rows, account_id: str, device_id: str) -> bool:
     """False where the account has no such device."""
+    if rows.one("device_of", account_id=account_id, device_id=device_id) is None:
+        return False
+    rows.run("delete_push", device_id=device_id)
     return rows.run("delete_device", account_id=account_id, device_id=device_id) == 1
 
 

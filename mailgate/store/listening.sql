@@ -10,6 +10,9 @@ SELECT * FROM devices WHERE digest = :digest;
 -- name: devices_of
 SELECT * FROM devices WHERE account_id = :account_id ORDER BY created_at, device_id;
 
+-- name: device_of
+SELECT device_id FROM devices WHERE device_id = :device_id AND account_id = :account_id;
+
 -- name: devices_to_call
 SELECT * FROM devices WHERE url <> '' ORDER BY device_id;
 

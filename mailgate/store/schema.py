@@ -437,6 +437,20 @@ def listening(db: Database) -> None:
 
 
 @MIGRATIONS()
+def pushes(db: Database) -> None:
+    """Devices' subscriptions to push services, sealed; the endpoint as a keyed digest."""
+    db.table("pushes").create(
+        {"device_id": str, "account_id": str, "endpoint": bytes, "subscription": bytes, "created_at": float},
+        pk="device_id",
+        not_null={"account_id", "endpoint", "subscription", "created_at"},
+        foreign_keys=[("device_id", "devices", "device_id"), ("account_id", "accounts", "account_id")],
+        strict=True,
+    )
+    db.table("pushes").create_index(["endpoint"], unique=True)
+    db.table("pushes").create_index(["account_id"])
+
+
+@MIGRATIONS()
 def pins_in_mail(db: Database) -> None:
     """Whether an account's messages show the PIN; NULL: as the gateway says."""
     db.table("accounts").add_column("pin_in_mail", int)

@@ -6,7 +6,7 @@
     …    /a/{token}/decline, /reply, /never: see mailgate.web.answer; /holder: see mailgate.web.holder
     …    /api/v1: for programs, see mailgate.web.api.app
     …    /a/{token}/later: a call at another time, see mailgate.web.later
-    …    /my: the offeror's own pages, see mailgate.web.my
+    …    /my: the offeror's own pages, see mailgate.web.my; /my/listen: offers at once, see mailgate.web.listen
     POST /a/{token}/talk     the press of who talks from the page; WS /a/{token}/sip, its call (talk.py, sip_relay.py)
     GET  /static/{name}      style and script; /icon.png, the icon in messages that load it; /healthz
 
@@ -55,8 +55,9 @@ from mailgate.web.guard import Guard
 from mailgate.web.holder import HolderPages
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
+from mailgate.web.listening import Listening, listening
 from mailgate.web.live import Streams
-from mailgate.web.my import SESSION_COOKIE, MyPages
+from mailgate.web.my import MyPages
 from mailgate.web.nonce import Nonces, Verdict
 from mailgate.web.pages import Form, Pages, Reader
 from mailgate.web.posted import Front
@@ -64,7 +65,6 @@ from mailgate.web.qr import QrCode
 from mailgate.web.request import TooLarge, read_form
 from mailgate.web.settings import WebSettings
 from mailgate.web.sip_relay import SipRelay
-from mailgate.web.socket import ListenSockets
 from mailgate.web.talk import Talk
 from tokens.errors import TokenError
 
@@ -128,6 +128,8 @@ def create_app(
             WebSocketRoute("/a/{token}/sip", relay.serve),
         ]
 
+    heard = listening(settings, listeners, own, pages)
+
     def close() -> None:
         accept.streams.close()
         if relay:
@@ -150,9 +152,9 @@ def create_app(
             *QrCode(settings.public_url, accept.front().look, accept.front().worthless).routes(),
             *LanguageSwitch(settings, pages.languages).routes(),
             *(LaterPages(settings, bookings, pages, nonces, dial, now, accept.front()).routes() if bookings else ()),
-            *(MyPages(settings, own, pages, bookings.rules if bookings else None, now).routes() if own else ()),
+            *(_my(settings, own, pages, bookings, now, heard) if own else ()),
             *talk_routes,
-            *(ListenSockets(settings, listeners, own.account, SESSION_COOKIE).routes() if listeners and own else ()),
+            *heard.routes,
             *(_api(settings, programs, dial, pages, now) if programs else ()),
             Route("/static/{name}", static, methods=["GET"]),
             Route("/icon.png", icon, methods=["GET"]),
@@ -169,6 +171,13 @@ def create_app(
         failure_page=lambda headers: pages.plain("failure", pages.reader(asked(headers))),
     )
     return app
+
+
+def _my(
+    settings: WebSettings, own: Own, pages: Pages, bookings: Bookings | None, now: Callable[[], float], heard: Listening
+) -> list[Route]:
+    rules = bookings.rules if bookings else None
+    return MyPages(settings, own, pages, rules, now, signed_out=heard.signed_out).routes()
 
 
 def _api(

@@ -47,6 +47,8 @@ from mailgate.web.settings import WebSettings
 log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "mailgate_session"
+SignedOut = Callable[[Account, Request, Response], Awaitable[None]]
+"""What else ends where somebody signs out, by account and request; the answer may be changed."""
 _PROOF = "mailgate_proof"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
 _DIGITS = re.compile(r"[0-9]{6}\Z")
@@ -54,14 +56,22 @@ _DIGITS = re.compile(r"[0-9]{6}\Z")
 
 class MyPages:
     """The routes of the offeror's own pages. `slots`: the rules for calls at another time, None where there are none;
-    `now` gives UNIX seconds."""
+    `now` gives UNIX seconds; `signed_out`: of the page that listens, where there is one."""
 
     def __init__(
-        self, settings: WebSettings, own: Own, pages: Pages, slots: Rules | None, now: Callable[[], float]
+        self,
+        settings: WebSettings,
+        own: Own,
+        pages: Pages,
+        slots: Rules | None,
+        now: Callable[[], float],
+        *,
+        signed_out: SignedOut | None = None,
     ) -> None:
         self._own = own
         self._now = now
         self._slots = slots
+        self._signed_out = signed_out
         self._pages = pages
         self._home = f"{settings.base_path}/my"
         self._secure = settings.public_url.startswith("https:")
@@ -196,6 +206,8 @@ class MyPages:
         await self._own.sign_out(request.cookies[SESSION_COOKIE])
         answer = self._go_home()
         answer.delete_cookie(SESSION_COOKIE, path=self._home)
+        if self._signed_out is not None:
+            await self._signed_out(signed_in[0], request, answer)
         return answer
 
     async def _done(self, request: Request, doing: Awaitable[None]) -> Response:
@@ -243,6 +255,7 @@ class MyPages:
             key=self._own.form_key(session),
             offers=shown,
             quiet=account.do_not_disturb,
+            listens=self._signed_out is not None,
             unverified=self._own.verifying.waiting(account),
             told=told(request),
         )

@@ -123,7 +123,7 @@ class Pages:
     ) -> None:
         """`bar(view, browser)` says why that browser may not take the offer up, "" where it may.
         `later`: whether a time can be chosen (mailgate.web.later)."""
-        self._later = later
+        self.later = later
         self._settings = settings
         self._bar = bar
         self._nonces = nonces
@@ -320,7 +320,7 @@ class Pages:
             "example": self._examples.get(form.region, ""),
             "allow_sip": self._settings.allow_sip,
             "talks": self.talks,
-            "later": self._later,
+            "later": self.later,
             "gateway": self._gateway,
             "gateway_number": self._settings.gateway_number,
             "clock": _clock(story.talked_s or 0),

@@ -12,13 +12,12 @@ Standards: RFC 6455; its 10.2 for Origin.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from mailgate.accounts.model import Account
 from mailgate.listening import Listeners
+from mailgate.web.listen import SignedIn, WhoIs
 from mailgate.web.settings import WebSettings
 
 
@@ -44,16 +43,12 @@ class WebLink:
 
 
 class ListenSockets:
-    """The routes. `account_of` gives whose session a cookie holds."""
+    """The routes. `who` says whose page it is, by its cookies."""
 
-    def __init__(
-        self, settings: WebSettings, listeners: Listeners, account_of: Callable[[str], Account | None], cookie: str
-    ) -> None:
+    def __init__(self, settings: WebSettings, listeners: Listeners, who: WhoIs) -> None:
         self._settings = settings
         self._listeners = listeners
-        self._account_of = account_of
-        self._cookie = cookie
-        self._open: set[WebLink] = set()
+        self._who = who
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -63,20 +58,23 @@ class ListenSockets:
 
     async def device(self, socket: WebSocket) -> None:
         await socket.accept()
-        await self._serve(socket, "")
+        await self._serve(socket, None)
 
     async def page(self, socket: WebSocket) -> None:
-        account = self._account_of(socket.cookies.get(self._cookie, ""))
-        if account is None or socket.headers.get("origin", "").lower() != self._settings.origin:
+        here = self._who(socket.cookies)
+        if here is None or socket.headers.get("origin", "").lower() != self._settings.origin:
             await socket.close(code=1008)  # before it is accepted: an HTTP 403
             return
         await socket.accept()
-        await self._serve(socket, account.account_id)
+        await self._serve(socket, here)
 
-    async def _serve(self, socket: WebSocket, account_id: str) -> None:
+    async def _serve(self, socket: WebSocket, here: SignedIn | None) -> None:
         link = WebLink(socket)
         try:
-            await self._listeners.serve(link, account_id=account_id)
+            if here is None:
+                await self._listeners.serve(link)
+            else:
+                await self._listeners.serve(link, account_id=here.account.account_id, device_id=here.device_id)
         except (RuntimeError, WebSocketDisconnect):
             return  # it went away while something was said
         await link.close()

@@ -5,8 +5,9 @@
     POST /letters                   {subject, text, rich}: Ada sends a letter to Ben
     GET  /messages/{number}         a message of Ben's mailbox, for a frame without scripts
     GET  /messages/{number}/details its text part, and what changed on the way
-    POST /telephones/{key}/{action} answer, hang-up, press-1, press-9, by-itself, by-hand
+    POST /telephones/{key}/{action} answer, hang-up, press-1, press-9, by-itself, by-hand, dial, busy, free
     GET  /telephones/{key}/line     what the telephone hears, mu-law, as it comes
+    POST /screen                    {line}: what Ben types into his listening application
 
 For one person at one machine: no log-in; what changes anything is refused to pages of other origins.
 """
@@ -27,11 +28,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from demo_page.desk import EXTENSION
 from demo_page.hub import Hub, spaced
 
 _TICK_S = 0.2
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _LONGEST_LETTER = 200_000
+_LONGEST_LINE = 4000
 
 SUBJECT = "The carry mechanism"
 TEXT = """\
@@ -79,6 +82,7 @@ def create_app(hub: Hub) -> FastAPI:
             "ben_number": spaced(BEN_NUMBER),
             "subject": SUBJECT,
             "text": TEXT,
+            "extension": EXTENSION,
             "phones": [("ben", "Ben", spaced(BEN_NUMBER)), ("ada", "Ada", spaced(ADA_NUMBER))],
         }
         template = Template((static / "index.html").read_text(encoding="utf-8"), autoescape=True)
@@ -132,8 +136,20 @@ def create_app(hub: Hub) -> FastAPI:
                 telephone.press(press[-1])
             case "by-itself" | "by-hand" as how:
                 telephone.by_itself = how == "by-itself"
+            case "dial":
+                telephone.dial()
+            case "busy" | "free" as line:
+                telephone.busy = line == "busy"
             case _:
                 return PlainTextResponse("not found", status_code=404)
+        return Response(status_code=204)
+
+    async def screen(request: Request) -> Response:
+        try:
+            wanted = json.loads((await request.body())[:_LONGEST_LINE])
+            await hub.desk.types(str(wanted["line"]))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            return JSONResponse({"error": f"Not typed: {error}"}, status_code=502)
         return Response(status_code=204)
 
     async def line(request: Request) -> Response:
@@ -154,6 +170,7 @@ def create_app(hub: Hub) -> FastAPI:
             Route("/letters", _from_here(letters), methods=["POST"]),
             Route("/messages/{number:int}", message),
             Route("/messages/{number:int}/details", details),
+            Route("/screen", _from_here(screen), methods=["POST"]),
             Route("/telephones/{key}/line", line),
             Route("/telephones/{key}/{action}", _from_here(act), methods=["POST"]),
         ],

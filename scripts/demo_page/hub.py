@@ -1,4 +1,4 @@
-"""Everything that the demo's page shows, in one picture: the letters sent, Ben's mailbox, the two telephones.
+"""Everything that the demo's page shows, in one picture: the letters sent, Ben's mailbox, his screen, two telephones.
 
 World → Hub.picture() → JSON for the browser, several times a second. Acts on the page's wishes (send, press …).
 """
@@ -20,11 +20,12 @@ from lab.phone import Behaviour, Call, Reject
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
 
 from demo_page.changes import compare
+from demo_page.desk import EXTENSION, NAME, Desk
 from demo_page.letters import Letter, Shown, compose, show
 from demo_page.telephones import Telephone
 
 ADA_ADDRESS = Address("Ada Lovelace", addr_spec=ADA)
-BEN_ADDRESS = Address("Ben Babbage", addr_spec=BEN)
+BEN_ADDRESS = Address(NAME, addr_spec=BEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +51,14 @@ class Hub:
     """The demo's state beside the World's own."""
 
     world: World
+    desk: Desk = field(init=False)
     telephones: dict[str, Telephone] = field(default_factory=dict)
     _sent: dict[str, _Sent] = field(default_factory=dict)
     _mailbox: list[Arrived] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.desk = Desk(self.world)
 
     async def start(self) -> None:
         """Put the telephones where Ben and Ada can be reached. The world runs."""
@@ -68,6 +73,7 @@ class Hub:
                 device=device,
                 voices={other.title(): hertz for other, hertz in VOICES.items() if other != key},
                 by_itself=by_itself,
+                speed_dial=EXTENSION if key == "ada" else "",
             )
             self.telephones[key] = telephone
             device.plan = lambda _, telephone=telephone: telephone.behaviour()
@@ -83,6 +89,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.desk.close()
 
     # --- mail ---------------------------------------------------------------------------------------------------
     async def send(self, *, subject: str, text: str, rich: bool) -> None:
@@ -130,6 +137,7 @@ class Hub:
                 }
                 for each in self._mailbox
             ],
+            "desk": self.desk.picture(),
             "phones": {key: _rounded(asdict(telephone.display())) for key, telephone in self.telephones.items()},
         }
 

@@ -1,7 +1,8 @@
 """A telephone on the demo's page: what it shows, what it hears, its buttons, and an owner who may answer by itself.
 
 A `Telephone` is reached in two ways: by its number, which the telephone network behind the trunk rings, and by its
-SIP user. It sees only what SIP and RTP bring to it; nothing is asked of mailgate. Times in seconds.
+SIP user. Its own calls go through the network. It sees only what SIP and RTP bring to it; nothing is asked of mailgate.
+Times in seconds.
 Known limits: shows the newest call only; a second one that comes meanwhile is told that the line is busy.
 """
 
@@ -14,9 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lab.audio import Rtp
 from lab.phone import Behaviour, Call, Phone, Reject, Ring
+from lab.world import VOICES
 
-State = Literal["idle", "ringing", "talking", "over"]
+State = Literal["idle", "calling", "ringing", "talking", "over"]
 
 _ANSWERS_AFTER_S = 1.6
 _PRESSES_AFTER_S = 3.2
@@ -24,12 +27,16 @@ _PRESSES_AFTER_S = 3.2
 _SHOWN_AFTERWARDS_S = 12.0
 _RINGBACK = (440, 480)  # what Asterisk plays to who waits (indications.conf)
 _CLEAR = 0.6  # share of the power at one frequency, from which on it is that tone
+# The gateway's music keeps to C major (mailgate/calls/music.py); these are its notes and their first overtones.
+_NOTES = tuple(round(440 * 2 ** ((note - 69) / 12)) for note in range(41, 80) if note % 12 in (0, 2, 4, 5, 7, 9, 11))
+_MUSICAL = 0.35  # share of the power at these: music has half of it and more, speech a seventh at the most
 _AUDIBLE = 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What the page shows of a telephone. `level` is 0 to 1; `hears` names who or what, empty: silence."""
+    """What the page shows of a telephone. `level` is 0 to 1; `hears` names who or what, empty: silence. `caller` is who
+    calls or, where it is `outgoing`, who is called; `busy`: its owner is on another call, of which nothing is shown."""
 
     name: str
     number: str
@@ -42,11 +49,15 @@ class Display:
     pressed: str = ""
     ended: str = ""
     by_itself: bool = False
+    busy: bool = False
+    outgoing: bool = False
+    call_id: str = ""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Telephone:
-    """`key` is its SIP user, too. `voices`: name → tone of everybody who might be at the other end."""
+    """`key` is its SIP user, too. `voices`: name → tone of everybody who might be at the other end. `speed_dial` is
+    the one number that its owner calls; empty: none."""
 
     key: str
     name: str
@@ -55,13 +66,17 @@ class Telephone:
     device: Phone
     voices: Mapping[str, int]
     by_itself: bool = False
+    busy: bool = False
+    speed_dial: str = ""
     pressed: str = ""
+    _dialled: list[Call] = field(default_factory=list)
     _pressed_for: str = ""
     _ended: dict[str, float] = field(default_factory=dict)
 
-    # --- the calls that come ----------------------------------------------------------------------------------
+    # --- its calls --------------------------------------------------------------------------------------------
     def _calls(self) -> list[tuple[Call, str]]:
-        at_number = [(c, "telephone network") for c in self.network.calls if c.number == self.number]
+        own = [c for c in self.network.calls if c.number == self.number] + self._dialled
+        at_number = [(c, "telephone network") for c in own]
         return sorted(at_number + [(c, "SIP") for c in self.device.calls], key=lambda entry: entry[0].invited_at)
 
     @property
@@ -72,22 +87,32 @@ class Telephone:
 
     def behaviour(self) -> Behaviour:
         """What the telephone does by itself when it is called: it rings, or says that it is busy."""
-        talking = any(call.state == "up" for call, _ in self._calls())
-        return Reject(code=486) if talking else Ring()
+        return Reject(code=486) if self.busy or self._live() else Ring()
+
+    def _live(self) -> bool:
+        return any(call.state in ("calling", "up") for call, _ in self._calls())
 
     # --- buttons ------------------------------------------------------------------------------------------------
+    def dial(self) -> None:
+        """Call the one number that its owner calls, unless there is a call already."""
+        if self.speed_dial and not self._live():
+            self._dialled.append(self.network.dial(self.speed_dial, caller=self.number, hertz=VOICES[self.key]))
+
     def answer(self) -> None:
         if (call := self.call) is not None:
             self._owner_of(call).answer(call)
 
     def hang_up(self) -> None:
-        """Ends the call, or turns it down where it only rings."""
+        """Ends the call, turns it down where it only rings, or gives it up where the other side has not answered."""
         if (call := self.call) is None:
             return
-        if call.state == "up":
-            self._owner_of(call).hang_up(call)
-        else:
-            self._owner_of(call).reject(call)
+        match call.state:
+            case "up":
+                self._owner_of(call).hang_up(call)
+            case "calling":
+                self.network.cancel(call)
+            case _:
+                self._owner_of(call).reject(call)
 
     def press(self, key: str) -> None:
         """One key of the keypad, as a telephone event (RFC 4733). Raises ValueError for what is no key."""
@@ -107,11 +132,11 @@ class Telephone:
 
     # --- its owner ------------------------------------------------------------------------------------------------
     async def attend(self) -> None:
-        """Answers and presses 1, for as long as `by_itself` is set. Runs until it is cancelled."""
+        """Answers what comes and presses 1, for as long as `by_itself` is set. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(0.1)
             call = self.call
-            if not self.by_itself or call is None:
+            if not self.by_itself or call is None or call in self._dialled:
                 continue
             now = time.monotonic()
             if call.state == "ringing" and now - call.invited_at > _ANSWERS_AFTER_S:
@@ -124,7 +149,7 @@ class Telephone:
     # --- what it shows --------------------------------------------------------------------------------------------
     def display(self) -> Display:
         calls = self._calls()
-        bare = Display(name=self.name, number=self.number, state="idle", by_itself=self.by_itself)
+        bare = Display(name=self.name, number=self.number, state="idle", by_itself=self.by_itself, busy=self.busy)
         if not calls:
             return bare
         call, network = calls[-1]
@@ -135,6 +160,8 @@ class Telephone:
             if since > _SHOWN_AFTERWARDS_S:
                 return bare
             return self._showing(call, network, "over", self._talked(call), ended=_ending(call))
+        if call.state == "calling":
+            return self._showing(call, network, "calling", now - call.invited_at)
         if call.state == "up":
             level = loudness(call)
             hears = self._recognise(call) if level > _AUDIBLE else ""
@@ -156,7 +183,7 @@ class Telephone:
             name=self.name,
             number=self.number,
             state=state,
-            caller=caller_id(call),
+            caller=call.number if call in self._dialled else caller_id(call),
             network=network,
             seconds=seconds,
             level=level,
@@ -164,6 +191,9 @@ class Telephone:
             pressed=self.pressed,
             ended=ended,
             by_itself=self.by_itself,
+            busy=self.busy,
+            outgoing=call in self._dialled,
+            call_id=call.call_id,
         )
 
     def _talked(self, call: Call) -> float:
@@ -174,7 +204,14 @@ class Telephone:
         for name, hertz in self.voices.items():
             if shares[hertz] > _CLEAR:
                 return name
-        return "a ringing tone" if sum(shares[f] for f in _RINGBACK) > _CLEAR else "a voice"
+        if sum(shares[f] for f in _RINGBACK) > _CLEAR:
+            return "a ringing tone"
+        return "music" if musical(call.rtp) else "a voice"
+
+
+def musical(rtp: Rtp) -> bool:
+    """Whether the last three tenths of a second were the gateway's music."""
+    return sum(rtp.tones(*_NOTES, seconds=0.3).values()) > _MUSICAL
 
 
 def loudness(call: Call) -> float:
@@ -196,6 +233,14 @@ def _ending(call: Call) -> str:
             return "hung up"
         case "cancelled":
             return "stopped ringing"
+        case "refused 486":
+            return "busy"
+        case "refused 487":
+            return "given up"
+        case state if state.startswith("refused"):
+            return "not reached"
+        case "rejected 486":
+            return "a caller was told: busy"
         case state if state.startswith("rejected"):
             return "declined"
         case _:

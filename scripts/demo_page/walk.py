@@ -1,4 +1,4 @@
-"""The main job from end to end without a page: `scripts/demo --once`.
+"""The main job from end to end without a page: `scripts/demo --once`, first scene.
 
 A letter goes by SMTP through Postfix and mailgate into the mailbox; its link is opened and pressed as a browser does
 it; two SIP telephones ring, answer, press 1 and are bridged by Asterisk; each hears the other's tone. Every step
@@ -9,49 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
 from email import message_from_bytes, policy
-from html.parser import HTMLParser
 
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER, World, off_loop
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, SHOWN_NUMBER, World
 
 from demo_page.app import SUBJECT, TEXT
+from demo_page.checks import (
+    BRIDGED_WITHIN_S,
+    RINGS_WITHIN_S,
+    SPEAKS_WITHIN_S,
+    alert,
+    clear,
+    expect,
+    fetch,
+    share_of,
+    shows_adas_number,
+    until,
+    until_page,
+)
 from demo_page.hub import Hub, spaced
 from demo_page.steps import Steps
-from demo_page.telephones import Display, Telephone
-
-RINGS_WITHIN_S = 8.0
-SPEAKS_WITHIN_S = 8.0
-BRIDGED_WITHIN_S = 8.0
-_CLEAR = 0.9
-_HIDDEN = re.compile(rb"(?:\+?\s*33|0)[\s.()\-]*1[\s.()\-]*99[\s.()\-]*00[\s.()\-]*12[\s.()\-]*34")
-
-
-class Unexpected(Exception):
-    """Something is not as it must be; the text says what."""
-
-
-def expect(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise Unexpected(otherwise)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """An answer of the accept page."""
-
-    status: int
-    url: str
-    text: str
-    fields: dict[str, str]
+from demo_page.telephones import Telephone
 
 
 async def walk(world: World, hub: Hub, steps: Steps, *, number: str = BEN_NUMBER) -> None:
-    """All steps after the start of the world; Ben types `number`. Raises StepFailed."""
+    """All steps of the first scene; Ben types `number`. Raises StepFailed."""
     message = await _letter(world, hub, steps)
     link = _look_at(world, message, steps)
     await _accept(world, hub, link, number, steps)
@@ -85,7 +67,7 @@ def _look_at(world: World, message: bytes, steps: Steps) -> str:
     with steps.step("Ada’s number is gone from it"):
         contents = [part.get_content() for part in parsed.walk() if part.get_content_maintype() == "text"]
         for text in (message, *(content.encode() for content in contents)):
-            expect(not _HIDDEN.search(text), "the number can still be read in the message")
+            expect(not shows_adas_number(text), "the number can still be read in the message")
     with steps.step("Its DKIM signature verifies") as note:
         expect(world.dkim_valid(message), "the signature does not verify")
         note(re.sub(r"\s+", " ", str(parsed["DKIM-Signature"]))[:46] + "…")
@@ -102,27 +84,22 @@ async def _accept(world: World, hub: Hub, link: str, number: str, steps: Steps) 
         note("GET 200")
     with steps.step("Ben gives his number and presses the button") as note:
         answer = await fetch(f"{link}/call", {**page.fields, "region": "FR", "number": spaced(number)})
-        expect(answer.status == 200, f"the page answered {answer.status}: {_alert(answer.text)}")
+        expect(answer.status == 200, f"the page answered {answer.status}: {alert(answer.text)}")
         note("POST 303")
 
 
 async def _talk(hub: Hub, link: str, steps: Steps) -> None:
     ben, ada = hub.telephones["ben"], hub.telephones["ada"]
     ada.by_itself = False
-    shown = SHOWN_NUMBER
     with steps.step("Leg 1: Ben’s telephone rings") as note:
-        rings = await until(ben, lambda d: d.state == "ringing", RINGS_WITHIN_S)
-        expect(rings.caller == shown, f"it shows {rings.caller}")
-        note(f"it shows {spaced(shown)}")
+        note(await _rings(ben))
     with steps.step("Ben answers and hears who offers the call"):
         ben.answer()
         await until(ben, lambda d: d.hears == "a voice", SPEAKS_WITHIN_S)
         expect(ada.call is None, "Ada’s telephone rings before Ben pressed a key")
     with steps.step("Ben presses 1 (RFC 4733); leg 2: Ada’s telephone rings") as note:
         ben.press("1")
-        rings = await until(ada, lambda d: d.state == "ringing", RINGS_WITHIN_S)
-        expect(rings.caller == shown, f"it shows {rings.caller}")
-        note(f"it shows {spaced(shown)}")
+        note(await _rings(ada))
     with steps.step("Ada answers and hears who is on the line"):
         ada.answer()
         await until(ada, lambda d: d.hears == "a voice", SPEAKS_WITHIN_S)
@@ -133,10 +110,14 @@ async def _talk(hub: Hub, link: str, steps: Steps) -> None:
         await until_page(link, "You are connected")
     with steps.step("They talk: each hears the other’s tone, and nothing else") as note:
         await asyncio.sleep(1.0)
-        shares = {(who.name, whom): _share(who, whom) for who, whom in ((ben, "Ada"), (ada, "Ben"))}
-        for (who, whom), part in shares.items():
-            expect(part > _CLEAR, f"of what {who} hears only {part:.0%} is {whom}’s tone")
-        note(", ".join(f"{who} hears {whom} ({part:.0%})" for (who, whom), part in shares.items()))
+        note(", ".join(clear(who.name, whom, share_of(who, whom)) for who, whom in ((ben, "Ada"), (ada, "Ben"))))
+
+
+async def _rings(telephone: Telephone) -> str:
+    """That it rings and shows the gateway's number alone, in words."""
+    display = await until(telephone, lambda d: d.state == "ringing", RINGS_WITHIN_S)
+    expect(display.caller == SHOWN_NUMBER, f"it shows {display.caller}")
+    return f"it shows {spaced(SHOWN_NUMBER)}"
 
 
 async def _end(world: World, hub: Hub, link: str, steps: Steps) -> None:
@@ -152,86 +133,8 @@ async def _end(world: World, hub: Hub, link: str, steps: Steps) -> None:
         expect(call is not None, "Ben’s call is not known")
         assert call is not None
         for message in world.network.heard_of(call.call_id):
-            expect(not _HIDDEN.search(message.encode()), "the number stands in a SIP message")
+            expect(not shows_adas_number(message), "the number stands in a SIP message")
     with steps.step("One call was made, to the two of them") as note:
         called = [c.number for c in world.network.calls]
         expect(called == [BEN_NUMBER, ADA_NUMBER], f"these were called: {called}")
         note(f"account {ADA}")
-
-
-def _share(telephone: Telephone, whom: str) -> float:
-    """How much of what the telephone heard in the last half second is the tone of whoever is meant."""
-    call = telephone.call
-    assert call is not None
-    hertz = telephone.voices[whom]
-    return call.rtp.tones(hertz, seconds=0.5)[hertz]
-
-
-async def until(telephone: Telephone, fits: Callable[[Display], bool], within_s: float) -> Display:
-    """What the telephone shows as soon as it fits. Raises Unexpected with what it shows instead."""
-    for _ in range(int(within_s / 0.05)):
-        display = telephone.display()
-        if fits(display):
-            return display
-        await asyncio.sleep(0.05)
-    d = telephone.display()
-    raise Unexpected(
-        f"after {within_s:.0f} s {d.name}’s telephone is {d.state}"
-        + (f" and hears {d.hears or 'nothing'}" if d.state == "talking" else "")
-    )
-
-
-async def until_page(link: str, words: str, within_s: float = 6.0) -> Page:
-    """The page as soon as it holds the words."""
-    page = await fetch(link)
-    for _ in range(int(within_s / 0.1)):
-        if words in page.text:
-            return page
-        await asyncio.sleep(0.1)
-        page = await fetch(link)
-    title = re.search(r"<title>(.*?)</title>", page.text, re.DOTALL)
-    raise Unexpected(f"after {within_s:.0f} s the page says {title[1].strip() if title else page.status!r}")
-
-
-class _Fields(HTMLParser):
-    """The hidden fields of the form that asks for a call."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: dict[str, str] = {}
-        self._form: str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "form":
-            self._form = values.get("id")
-        if tag == "input" and self._form == "call" and values.get("type") == "hidden" and values.get("name"):
-            self.found[str(values["name"])] = values.get("value") or ""
-
-
-async def fetch(url: str, form: dict[str, str] | None = None) -> Page:
-    """GET, or POST of a form; redirections are followed, as a browser does. `url` is the gateway's, on loopback."""
-
-    def work() -> Page:
-        data = urllib.parse.urlencode(form).encode() if form is not None else None
-        request = urllib.request.Request(url, data=data, headers={"Accept-Language": "en"})
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return _page(answer.status, answer.url, answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return _page(error.code, url, error.read())
-
-    return await off_loop(work)
-
-
-def _page(status: int, url: str, body: bytes) -> Page:
-    text = body.decode()
-    fields = _Fields()
-    fields.feed(text)
-    return Page(status=status, url=url, text=text, fields=fields.found)
-
-
-def _alert(text: str) -> str:
-    found = re.search(r'class="(?:error|notice)".*?<span>(.*?)</span>', text, re.DOTALL)
-    return found[1] if found else "no reason given"

@@ -20,7 +20,7 @@ FRAME = 160
 _TELEPHONE_EVENT = 101
 
 
-def _compress(sample: int) -> int:
+def compress(sample: int) -> int:
     """One 16-bit sample as a mu-law octet (G.711: bias of 132, eight segments of sixteen steps)."""
     sign = 0x80 if sample < 0 else 0
     magnitude = min(abs(sample), 32635) + 132
@@ -40,7 +40,7 @@ EXPANDED = [_expand(octet) for octet in range(256)]
 @cache
 def tone(hertz: int) -> bytes:
     """One second of a whole number of cycles, so that it repeats without a click."""
-    return bytes(_compress(int(8000 * math.sin(2 * math.pi * hertz * i / 8000))) for i in range(8000))
+    return bytes(compress(int(8000 * math.sin(2 * math.pi * hertz * i / 8000))) for i in range(8000))
 
 
 def share(samples: list[int], hertz: int) -> float:

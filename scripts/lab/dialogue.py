@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import random
 import re
 from dataclasses import dataclass, field
 
@@ -64,6 +66,22 @@ def headers_of(message: str) -> Headers:
 def between(text: str, pattern: str) -> str:
     match = re.search(pattern, text)
     return match.group(1) if match else ""
+
+
+def credentials(challenge: str, method: str, uri: str, user: str, password: str) -> str:
+    """An Authorization header by MD5 and qop=auth (RFC 2617, 3.2.2), which is what PJSIP asks for."""
+    realm, nonce, opaque = (between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    cnonce = f"{random.getrandbits(32):x}"
+    ours, theirs = md5(f"{user}:{realm}:{password}"), md5(f"{method}:{uri}")
+    response = md5(f"{ours}:{nonce}:00000001:{cnonce}:auth:{theirs}")
+    return (
+        f'Authorization: Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
+        f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="{cnonce}", opaque="{opaque}"'
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

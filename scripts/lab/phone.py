@@ -12,7 +12,6 @@ Known limits: no retransmission of its own (loopback loses nothing), one contact
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from lab.dialogue import (
     Reject,
     Ring,
     between,
+    credentials,
     headers_of,
 )
 
@@ -330,6 +330,7 @@ class Phone(asyncio.DatagramProtocol):
             target=uri,
             rtp=Rtp(self.hertz if hertz is None else hertz),
             state="calling",
+            invited_at=time.monotonic(),
         )
         self.calls.append(call)
         call.task = asyncio.get_running_loop().create_task(self._place(call))
@@ -358,7 +359,7 @@ class Phone(asyncio.DatagramProtocol):
             return
         call.target = between(headers["contact"][0], r"<([^>]*)>")
         self._request("ACK", call.target, call.peer, (call.call_id, call.local, call.remote), 1)
-        call.state = "up"
+        call.state, call.answered_at = "up", time.monotonic()
         call.invite = next(
             m for _, way, m in reversed(self.wire) if way == "in" and call.call_id in m and "m=audio" in m
         )
@@ -390,20 +391,6 @@ class Phone(asyncio.DatagramProtocol):
             code, headers = await asyncio.wait_for(future, 5)
             if code != 401:
                 return code
-            extra = (f"Expires: {expires_s}", self._credentials(headers["www-authenticate"][0], "REGISTER", uri))
+            shown = credentials(headers["www-authenticate"][0], "REGISTER", uri, self.user, self.password)
+            extra = (f"Expires: {expires_s}", shown)
         return code
-
-    def _credentials(self, challenge: str, method: str, uri: str) -> str:
-        """An Authorization header by MD5 and qop=auth (RFC 2617, 3.2.2), which is what PJSIP asks for."""
-        realm, nonce, opaque = (between(challenge, rf'{name}="([^"]*)') for name in ("realm", "nonce", "opaque"))
-
-        def md5(text: str) -> str:
-            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-        cnonce = f"{random.getrandbits(32):x}"
-        ours, theirs = md5(f"{self.user}:{realm}:{self.password}"), md5(f"{method}:{uri}")
-        response = md5(f"{ours}:{nonce}:00000001:{cnonce}:auth:{theirs}")
-        return (
-            f'Authorization: Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
-            f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="{cnonce}", opaque="{opaque}"'
-        )

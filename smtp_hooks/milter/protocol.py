@@ -164,7 +164,7 @@ class Conversation:
             end = at + 4 + size
             if end > have:
                 break
-            if data[at + 4 : at + 6] not in _UNREAD or self.phase is Phase.NEW:
+            if data[at + 4 : min(at + 6, end)] not in _UNREAD or self.phase is Phase.NEW:
                 events.append(self._event(data[at + 4 : at + 5], whole[at + 5 : end]))
             at = end
         self._buffer = data[at:] if at else data

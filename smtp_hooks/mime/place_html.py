@@ -10,8 +10,9 @@ are nested properly and closed, only the `<div>`s that are open are looked at. O
 with the rules of the HTML standard that matter here (void elements, raw text, implied ends, links opened again).
 
 Standards: HTML (WHATWG), 13.2. Limits: a document of more than `MAX_WALK` tags is not walked; a tag within a tag that a
-loose `>` makes up for is taken for two; how HTML breaks out of svg and math, and how
-it moves text that is loose in a table, is not followed.
+loose `>` makes up for is taken for two, and one whose attribute has no closing quote is taken to end at its `>`; a
+`<b hidden>` (or i, u, em …) that stays open is not noticed; how HTML breaks out of svg and math, and how it moves text
+that is loose in a table, is not followed.
 """
 
 from __future__ import annotations
@@ -32,9 +33,7 @@ _LEADING = re.compile(  # what belongs to the head, or stands before it
     r"|<(?P<raw>title|style|script|noscript|xml)(?=[\s>])[^>]*+>(?:(?!</(?P=raw)).)*+</(?P=raw)\s*+>)*+",
     re.IGNORECASE | re.DOTALL,
 )
-_UNSHOWN = re.compile(
-    r"<(title|style|script|noscript|frameset|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE
-)
+_UNSHOWN = re.compile(r"<(title|style|script|noscript|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE)
 _TAG_IN_TAG = re.compile(r"<[a-zA-Z/][^<>]*+<")
 _NAMES = re.compile(r"<(/?[a-zA-Z][^ />\r\n\t\f]*+)")
 _DIVS = re.compile(r"<(/?)(?:div|center|section|article|main)(?=[\s>/])([^>]*)", re.IGNORECASE)
@@ -113,12 +112,14 @@ def _top(text: str) -> tuple[int, bool]:
 
 def _is_never_shown(text: str, top: int) -> bool:
     """Whether all that follows is a frameset, or belongs to an element that never ends and is not shown."""
+    if "<frameset" in text or "<FRAMESET" in text:  # takes the place of a body in which nothing is seen yet
+        return True
     match = _UNSHOWN.match(text, top)
     if match is None:
         return False
     name = match[1].lower()
     end = "-->" if name == "!--" else "</" + name
-    return name in ("frameset", "plaintext") or end not in text[top:].lower()
+    return name == "plaintext" or end not in text[top:].lower()
 
 
 def _bottom(text: str, top: int) -> int:

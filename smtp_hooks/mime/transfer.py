@@ -190,7 +190,7 @@ def _folded(patched: bytes, raw: bytes) -> bytes:
     lines = patched.split(b"\r\n")
     for number, line in enumerate(lines):
         if len(line) > _LINE and line not in raw:
-            lines[number] = b"=\r\n".join(_fold(line))
+            lines[number] = b"=\r\n".join(_fold(line.rstrip(b" \t")))  # a soft break would have blanks at the end read
     return b"\r\n".join(lines)
 
 

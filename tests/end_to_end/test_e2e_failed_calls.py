@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from e2e_callers import busy, calls, hears, holds, link_in_mail, office, there
+from e2e_callers import busy, calls, holds, link_in_mail, office
 from e2e_hidden import faces, shows
 from e2e_world import Visitor, invited
 from lab.browser import chromium, with_voice
 from lab.phone import Answer
+from lab.spoken import hears, said, there
+from lab.talk import begin
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World, off_loop
 from playwright.async_api import expect
 from test_e2e_answers import nonce_of, words_of
-from test_e2e_talk import begin
 
 from mailgate.calls import announcements
-from mailgate.calls.speech import Speech, SpeechSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,7 +75,7 @@ async def nothing_open(world: World) -> None:
 
 def sound(world: World, text: str, language: str) -> Path:
     """Where the gateway keeps the sound of a text."""
-    return Speech(SpeechSettings(folder=world.gateway.folder / "sounds")).place(text, language)
+    return said(world.gateway.folder / "sounds", text, language)
 
 
 def ours(world: World, key: str, language: str = "en") -> Path:
@@ -295,6 +295,26 @@ async def test_the_gateway_is_killed_between_acceptance_and_conversation(world: 
     world.network.hang_up(ben)
     await http.sees(link, "The call has ended")
     await asyncio.wait_for(call.over.wait(), 2)
+
+
+async def test_asterisk_is_killed_while_somebody_waits(world: World, http: Visitor) -> None:
+    """The caller's line is gone with it; the offer is not, and the call back is made as for any other."""
+    before = len(world.mailbox(BEN))
+    await holds(calls(world))
+    link, _ = await link_in_mail(world, before)
+    await http.sees(link, "Ada Lovelace is on the line now")
+    assert world.asterisk is not None
+    await off_loop(world.asterisk.kill)
+    await off_loop(world.asterisk.start)
+    await world.register()
+    page = await http.sees(link, "Ada Lovelace offers you a call", timeout_s=30)
+    assert "on the line now" not in page
+    world.network.plan = {BEN_NUMBER: Answer(press=((1.0, "1"),)), ADA_NUMBER: Answer(press=((1.0, "1"),))}
+    await http.accept(link)
+    await http.sees(link, "You are connected")
+    assert invited(world, ADA_NUMBER) == 1
+    world.network.hang_up(await world.network.call(ADA_NUMBER))
+    await http.sees(link, "The call has ended")
 
 
 async def test_a_decline_rings_the_offeror_who_wishes_so(world: World, http: Visitor) -> None:

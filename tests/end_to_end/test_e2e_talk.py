@@ -15,33 +15,16 @@ from e2e_hidden import shows
 from e2e_world import Visitor, invited, link_to, reset
 from lab.browser import chromium, with_voice
 from lab.phone import Answer, Call
+from lab.talk import begin, hertz_heard
 from lab.webphone import page as bare_page
 from lab.world import ADA_NUMBER, BEN_NUMBER, HOST, SHOWN_NUMBER, VOICES, World
-from playwright.async_api import Browser, Page, WebSocket, expect
+from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Error as PlaywrightError
 from websockets.exceptions import InvalidStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PRESS = Answer(press=((0.6, "1"),))
-IN_THE_PAGE = """
-const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-navigator.mediaDevices.getUserMedia = (wanted) => real({ audio: { ...wanted.audio, echoCancellation: false,
-  noiseSuppression: false, autoGainControl: false } });
-window.sockets = [];
-window.WebSocket = class extends WebSocket { constructor(...words) { super(...words); window.sockets.push(this); } };
-"""  # a tone is what noise suppression suppresses
-HEARD = """async () => {
-  const context = new AudioContext(), analyser = context.createAnalyser();
-  analyser.fftSize = 8192;
-  context.createMediaStreamSource(document.getElementById("talk-far").srcObject).connect(analyser);
-  await new Promise((done) => setTimeout(done, 500));
-  const found = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(found);
-  const loudest = found.indexOf(Math.max(...found)), hertz = loudest * context.sampleRate / analyser.fftSize;
-  context.close();
-  return found[loudest] > -60 ? hertz : 0;
-}"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -58,30 +41,11 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         yield browser
 
 
-def watch(socket: WebSocket, frames: list[str]) -> None:
-    frames.append(socket.url)
-    socket.on("framereceived", lambda frame: frames.append(str(frame)))
-
-
-async def begin(browser: Browser, link: str, frames: list[str] | None = None) -> Page:
-    """The page, and on it the presses up to the call; `frames` takes its WebSocket: address, then frames."""
-    context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
-    await context.add_init_script(IN_THE_PAGE)
-    page = await context.new_page()
-    if frames is not None:
-        page.on("websocket", lambda socket: watch(socket, frames))
-    await page.goto(link)
-    await page.get_by_role("button", name="Talk from this page").click()
-    await expect(page.get_by_label("Microphone")).to_be_visible()
-    await page.get_by_role("button", name="Call Ada Lovelace now").click()
-    return page
-
-
 async def hear_each_other(page: Page, ada: Call) -> None:
     heard = 0.0
     for _ in range(40):
         await asyncio.sleep(0.2)
-        heard = await page.evaluate(HEARD)
+        heard = await hertz_heard(page)
         if abs(heard - VOICES["ada"]) < 15 and ada.rtp.tones(VOICES["ben"])[VOICES["ben"]] > 0.8:
             return
     raise AssertionError(f"they do not hear each other: {heard} {ada.rtp.tones(*VOICES.values())}")

@@ -16,9 +16,10 @@ import pytest_asyncio
 from e2e_world import link_to
 from lab.browser import chromium, with_voice
 from lab.ports import free_port
+from lab.talk import IN_THE_PAGE
 from lab.world import ADA_NUMBER, HOST, VOICES, World
 from playwright.async_api import expect
-from test_e2e_talk import IN_THE_PAGE, PRESS, hear_each_other
+from test_e2e_talk import PRESS, hear_each_other
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import smtplib
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Self
 
 from lab import sink
+from lab.application import until
 from lab.gateway import HOST, Gateway
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -92,64 +91,6 @@ class Device:
         await self.connection.close()
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
-
-
-class Application:
-    """`mailgate listen --plain` as a process; `lines` is what it has printed."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self._reading = asyncio.create_task(self._read())
-
-    @classmethod
-    async def start(cls, gateway: Gateway, *words: str, key: str, path: str = "") -> Self:
-        search = {"PATH": f"{path}:{os.environ['PATH']}"} if path else {}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mailgate", "listen", *words, "--plain"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "MAILGATE_LISTEN_KEY": key, **search},
-        )
-        return cls(process)
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.lines.append(line.decode().rstrip("\n"))
-
-    async def types(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line.encode() + b"\n")
-        await self.process.stdin.drain()
-
-    async def prints(self, pattern: str, within_s: float = 20.0) -> re.Match[str]:
-        """A line in which the pattern is found."""
-        found = await until(
-            lambda: next((m for line in self.lines if (m := re.search(pattern, line))), None),
-            within_s,
-            lambda: f"{pattern!r} not among {self.lines}",
-        )
-        assert isinstance(found, re.Match)
-        return found
-
-    async def end(self) -> int:
-        if self.process.returncode is None:
-            self.process.terminate()
-        code = await asyncio.wait_for(self.process.wait(), 20)
-        await asyncio.gather(self._reading, return_exceptions=True)
-        return code
-
-
-async def until(found: Callable[[], object], within_s: float, complaint: Callable[[], str]) -> object:
-    """What `found` gives once it is something."""
-    deadline = time.monotonic() + within_s
-    while not (value := found()):
-        if time.monotonic() > deadline:
-            raise AssertionError(complaint())
-        await asyncio.sleep(0.01)
-    return value
 
 
 class House:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from lab.application import Application, until
 from lab.gateway import HOST
 from lab.ports import free_port
-from listening_world import ADA, BEN, Application, House, house, until
+from listening_world import ADA, BEN, House, house
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -35,10 +36,8 @@ async def test_from_one_keyboard_to_the_other(home: House, tmp_path: Path) -> No
     program = tmp_path / "notify-send"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/notified\n')
     program.chmod(0o755)
-    ada = await Application.start(home.gateway, home.gateway.url, "--name", "desk", key=await home.key(ADA))
-    ben = await Application.start(
-        home.gateway, home.gateway.url, "--name", "laptop", key=await home.key(), path=str(tmp_path)
-    )
+    ada = await Application.start(home.gateway.url, "--name", "desk", key=await home.key(ADA))
+    ben = await Application.start(home.gateway.url, "--name", "laptop", key=await home.key(), path=str(tmp_path))
     await ada.prints(f"^signed-in as desk, for {ADA}", 90)
     await ben.prints(f"^signed-in as laptop, for {BEN}", 90)
     await ada.types(f"offer {BEN}")
@@ -68,7 +67,7 @@ async def test_from_one_keyboard_to_the_other(home: House, tmp_path: Path) -> No
 async def test_the_gateway_connects_to_an_application_s_own_socket(home: House) -> None:
     port = free_port()
     key = await home.key(BEN, "--connect", f"ws://{HOST}:{port}/")
-    app = await Application.start(home.gateway, "--serve", f"{HOST}:{port}", "--name", "tower", key=key)
+    app = await Application.start("--serve", f"{HOST}:{port}", "--name", "tower", key=key)
     await app.prints(f"^waiting for the gateway at {HOST}:{port}", 90)
     await app.prints(f"^signed-in as tower, for {BEN}", 90)
     mails = len(home.hop.taken)
@@ -86,7 +85,7 @@ async def test_the_gateway_connects_to_an_application_s_own_socket(home: House) 
 @pytest.mark.timeout(600)
 async def test_an_application_shows_nothing_to_who_has_no_key(home: House) -> None:
     port = free_port()
-    app = await Application.start(home.gateway, "--serve", f"{HOST}:{port}", key="a key that is known to nobody else")
+    app = await Application.start("--serve", f"{HOST}:{port}", key="a key that is known to nobody else")
     await app.prints("^waiting", 90)
     async with connect(f"ws://{HOST}:{port}/") as stranger:
         await stranger.send(json.dumps({"type": "call", "nonce": "n"}))
@@ -101,6 +100,6 @@ async def test_an_application_shows_nothing_to_who_has_no_key(home: House) -> No
 
 @pytest.mark.timeout(600)
 async def test_a_wrong_key_is_said_and_ends_it(home: House) -> None:
-    app = await Application.start(home.gateway, home.gateway.url, key="mgl-wrong")
+    app = await Application.start(home.gateway.url, key="mgl-wrong")
     assert await asyncio.wait_for(app.process.wait(), 120) == 1
     await app.prints("this key is not known")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from lab.application import Application
 from lab.gateway import HOST
 from lab.phone import Answer
 from lab.ports import free_port
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
-from listening_world import Application, Device, Hop, House, letter
+from listening_world import Device, Hop, House, letter
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
@@ -37,7 +38,7 @@ async def test_of_several_devices_the_first_to_accept_has_the_call(world: World)
     port = free_port()
     own_key = await home.key(BEN, "--connect", f"ws://{HOST}:{port}/")
     tower = await Application.start(
-        world.gateway, "--serve", f"{HOST}:{port}", "--name", "tower", "--channel", BEN_NUMBER, key=own_key
+        "--serve", f"{HOST}:{port}", "--name", "tower", "--channel", BEN_NUMBER, key=own_key
     )
     laptop = await Device.come(world.gateway.url, await home.key(), name="laptop", channels=["sip:ben"])
     await tower.prints("^signed-in as tower", 120)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, Application, Device, House, house, until
+from lab.application import Application, until
+from listening_world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, Device, House, house
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -199,7 +200,7 @@ async def test_nothing_is_lost_when_the_gateway_dies_while_it_waits(home: House)
 
 async def test_a_half_open_socket_is_noticed(home: House) -> None:
     """An application that is stopped in its tracks: its connection stays, and answers nothing."""
-    app = await Application.start(home.gateway, home.gateway.url, key=await home.key())
+    app = await Application.start(home.gateway.url, key=await home.key())
     await app.prints("^signed-in")
     app.process.send_signal(signal.SIGSTOP)
     try:

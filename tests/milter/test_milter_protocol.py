@@ -297,3 +297,10 @@ def test_any_packets_in_any_order_raise_nothing_else(packets: list[tuple[bytes, 
             talk.receive(mta.packet(command, data))
         except ProtocolError:
             return
+
+
+def test_a_packet_of_one_octet_is_not_read_with_the_next_one() -> None:
+    """`D` alone is no macros of a stage, whatever comes behind it (found by bench/fuzz.py)."""
+    talk = conversation(Phase.IDLE)
+    with pytest.raises(ProtocolError):
+        talk.receive(mta.packet(b"D", b"") + b"U")

@@ -53,6 +53,20 @@ def test_a_loose_equals_sign_stays_one(raw: bytes, new: bytes) -> None:
         assert transfer.decode(patched, "quoted-printable") == transfer.change(content, changes)
 
 
+def test_blanks_at_the_end_of_a_line_that_is_folded_are_not_read() -> None:
+    raw = b"\t\x08\t\t\xee\t\t?=" + b"\t" * 12 + b"<!--" + b"\t" * 11
+    content = transfer.decode(raw, "quoted-printable")
+    assert content is not None
+    changes = [(9, 11, raw.replace(b"\xee", b"?"))]
+    patched = transfer.patch(raw, content, "quoted-printable", changes)
+    assert transfer.decode(patched, "quoted-printable") == transfer.change(content, changes)
+
+
+@pytest.mark.parametrize("document", ["<bod-><frameset>\u0659>", "<html><FRAMESET rows=1><frame src=x></FRAMESET>"])
+def test_no_block_where_a_frameset_takes_the_body_s_place(document: str) -> None:
+    assert all(place_html(document, placement) is None for placement in Placement)
+
+
 def test_two_equals_signs_are_no_quoted_printable() -> None:
     message = b"Content-Transfer-Encoding: quoted-printable\r\n\r\na ==\r\nb\r\n"
     assert isinstance(locate(message), Unsuitable)

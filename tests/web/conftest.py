@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,8 +24,6 @@ from mailgate.store.seal import Sealer
 from mailgate.web.app import create_app
 from mailgate.web.server import WebServer
 from mailgate.web.settings import WebSettings
-
-AXE = "axe-core@4.10.3"
 
 
 @pytest.fixture
@@ -121,11 +117,4 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """axe-core's source, got from npm once and kept in the cache folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailgate" / AXE.replace("@", "-")
-    script = cache / "package" / "axe.min.js"
-    if not script.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "pack", "--silent", AXE, "--pack-destination", cache], check=True, timeout=100)
-        [archive] = cache.glob("*.tgz")
-        subprocess.run(["tar", "-xzf", archive, "-C", cache, "package/axe.min.js"], check=True)
-    return script.read_text(encoding="utf-8")
+    return lab.browser.axe_core()

@@ -12,6 +12,7 @@ from typing import Any
 
 import lab.browser
 import pytest
+from lab.browser import layout, violations
 from playwright.async_api import Browser, Page
 from web_gateway import MakeGateway
 from web_shown import Shown
@@ -29,34 +30,6 @@ async def speaking(tmp_path: Path) -> AsyncIterator[Browser]:
     """A browser with a microphone that hears a tone."""
     async with lab.browser.chromium(*lab.browser.with_voice(440, tmp_path)) as browser:
         yield browser
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(axe)
-    found = await page.evaluate(
-        "async () => (await axe.run()).violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' | ')}`)"
-    )
-    return [str(each) for each in found]
-
-
-async def layout(page: Page) -> list[str]:
-    """What sticks out at the side, and what is too small for a thumb (24 px by WCAG 2.2, 2.5.8; here 44)."""
-    found = await page.evaluate(
-        """() => {
-          const width = document.documentElement.clientWidth, found = [];
-          if (document.documentElement.scrollWidth > width) found.push(`${document.documentElement.scrollWidth} wide`);
-          const pressed = "button, select, input:not([type=hidden]), textarea, summary, main a";
-          for (const each of document.querySelectorAll(pressed)) {
-            const { left, right, height } = each.getBoundingClientRect();
-            if (each.checkVisibility() && (height < 44 || left < 0 || right > width + 1)) {
-              found.push(`${each.outerHTML.slice(0, 120)}: ${left}…${right}, ${height} high`);
-            }
-          }
-          return found;
-        }"""
-    )
-    return [str(each) for each in found]
 
 
 async def opened(browser: Browser, shown: Shown, language: str, **options: Any) -> Page:

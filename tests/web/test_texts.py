@@ -44,6 +44,9 @@ VALUES = {
     "tail": "42",
     "slot": "Monday",
     "day": "Tuesday",
+    "number": "+33 … 02",
+    "device": "laptop",
+    "to": "ben@example.net",
 }
 
 

@@ -1,16 +1,10 @@
-// Ada's letter at the left, Ben's mailbox at the right, and the page that a click in a message opens.
+// The first scene: Ada's letter at the left, Ben's mailbox at the right.
+import { isOffer, open } from "./accept.js";
+import { make } from "./show.js";
 
 const $ = (id) => document.getElementById(id);
-const gateway = document.body.dataset.gateway;
 let mail = [];
 let chosen = -1;
-
-const make = (name, className, text) => {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-};
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 const NUMBER = /(?:\+|\b0)\d(?:[ .()/-]{0,2}\d){7,14}/g; // what hides in the text, marked behind it
@@ -142,28 +136,12 @@ const pick = (tab) => {
 const follow = (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link) return;
-  if (link.href.startsWith(`${gateway}/a/`) && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  if (isOffer(link.href) && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    open(link.href);
+    open(link.href, $("message"));
   } else if (!/^https?:/.test(link.href)) {
     event.preventDefault(); // a tel: or mailto: link would leave the page
   }
-};
-const open = (address) => {
-  $("accept").hidden = false;
-  document.querySelector("main").classList.add("accepting");
-  $("address").textContent = address.replace(/^https?:\/\//, "");
-  $("own-tab").href = address;
-  $("page").src = address;
-  $("page").focus();
-  document.dispatchEvent(new Event("accepting"));
-};
-const close = () => {
-  $("accept").hidden = true;
-  document.querySelector("main").classList.remove("accepting");
-  $("page").src = "about:blank";
-  $("message").focus();
-  document.dispatchEvent(new Event("accepting"));
 };
 
 export const startMail = () => {
@@ -182,12 +160,6 @@ export const startMail = () => {
     page.addEventListener("click", follow);
   });
   $("view-text").addEventListener("click", follow);
-  $("close").addEventListener("click", close);
-  $("copy").addEventListener("click", async (event) => {
-    await navigator.clipboard.writeText(event.target.dataset.number);
-    event.target.textContent = "Copied";
-    setTimeout(() => (event.target.textContent = "Copy"), 1500);
-  });
   tabs.forEach((tab, number) => {
     tab.addEventListener("click", () => pick(tab));
     tab.addEventListener("keydown", (event) => {

@@ -119,8 +119,7 @@
     const elsewhere = document.getElementById("elsewhere");
     if (elsewhere && canTalk()) elsewhere.hidden = false;
   };
-  document.addEventListener("click", async (event) => {
-    if (!event.isTrusted || !event.target.closest("#talk-open")) return; // a press, not a script's click
+  const openTalk = async () => {
     document.getElementById("talk-offer").hidden = true;
     talk.hidden = false;
     try {
@@ -131,6 +130,9 @@
     } catch {
       document.getElementById("talk-say").textContent = talk.dataset.failed;
     }
+  };
+  document.addEventListener("click", (event) => {
+    if (event.isTrusted && event.target.closest("#talk-open")) openTalk(); // a press, not a script's click
   });
 
   // --- the call
@@ -194,5 +196,7 @@
   tick();
   remembered();
   offerTalk();
+  // The page that listens leads here by a press of "Talk from this page": the microphone's test, and no call yet.
+  if (location.hash === "#talk" && canTalk() && document.getElementById("talk-offer")) openTalk();
   watch();
 })();
