@@ -64,7 +64,7 @@ async def calls_as_ever(world: World, http: Visitor) -> None:
     before = invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)
     link = await link_to(world)
     await http.accept(link)
-    await http.sees(link, "You are connected")
+    await http.sees(link, "You are connected", timeout_s=40)
     world.network.hang_up(await world.network.call(BEN_NUMBER))
     await http.sees(link, "The call has ended")
     assert (invited(world, BEN_NUMBER), invited(world, ADA_NUMBER)) == (before[0] + 1, before[1] + 1)

@@ -92,7 +92,7 @@ async def wired(wire: Wire, deployed: DeploySettings) -> AsyncIterator[Calls]:
 
 
 async def reconnected(calls: Calls) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         before = calls.connections
         while calls.connections == before or not calls.edge.connected:
             await asyncio.sleep(0.02)
