@@ -267,13 +267,9 @@ def change(
     with desk(context) as d:
         seen = _find(d, address)
         first, *rest = seen.destinations
-        kept_sip = tuple(c for c in first.channels if c.kind is not Kind.TEL)
-        kept_tel = tuple(c for c in first.channels if c.kind is Kind.TEL)
         region = d.config.gateway.region
-        channels = (
-            *(map(_sip, sips) if sips else kept_sip),
-            *((parse_number(n, region) for n in numbers) if numbers else kept_tel),
-        )
+        channels = _in_place(first.channels, *map(_sip, sips))
+        channels = _in_place(channels, *(parse_number(n, region) for n in numbers))
         leads = replace(first, display_name=name or first.display_name, channels=channels)
         if verified and (sips or numbers):
             leads = replace(leads, verified=leads.verified | set(channels) - set(first.channels))
@@ -301,6 +297,18 @@ def change(
         if note:
             d.store.transact_now(lambda rows: accounts.put_note(rows, changed.account_id, time.time()))
     console.print(f"Changed. Calls to {changed.display_name} lead to {', '.join(map(masked, channels))}.")
+
+
+def _in_place(channels: tuple[Channel, ...], *named: Channel) -> tuple[Channel, ...]:
+    """The channels with those of one kind named anew, where the first of that kind stood; all as they were for none."""
+    if not named:
+        return channels
+    places = [n for n, c in enumerate(channels) if c.kind is named[0].kind] or [len(channels)]
+    return (
+        *channels[: places[0]],
+        *named,
+        *(c for c in channels[places[0] :] if c.kind is not named[0].kind),
+    )
 
 
 @account.command()

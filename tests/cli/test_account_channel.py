@@ -55,3 +55,13 @@ def test_what_is_wrong_is_said_and_changes_nothing(gateway: Gateway, words: tupl
     assert all(part in told for part in says.split(", ")), told
     assert "+33199001234" not in told
     assert sorted(listed(gateway)) == before
+
+
+def test_what_is_named_anew_comes_where_its_kind_stood(gateway: Gateway) -> None:
+    listed(gateway, "+33 1 99 00 12 34", "--first")
+    gateway.run("account", "change", ADA, "--number", "01 99 00 12 34", "--number", "01 99 00 77 77")
+    assert [line.split()[1] for line in listed(gateway)] == ["tel:+33…34", "tel:+33…77", "sip:ada"]
+    gateway.run("account", "change", ADA, "--sip", "sip:countess")
+    assert [line.split()[1] for line in listed(gateway)] == ["tel:+33…34", "tel:+33…77", "sip:countess"]
+    gateway.run("account", "change", ADA, "--number", "01 99 00 12 34", "--sip", "sip:ada")
+    assert [line.split()[1] for line in listed(gateway)] == ["tel:+33…34", "sip:ada"]
