@@ -1,27 +1,35 @@
 """Ports of loopback for what is started a moment later, by whoever gets their number.
 
-They are below those that the kernel gives to outgoing connections, which could take one in between, and each of several
-test processes has a range of its own.
+They are below those that the kernel gives to outgoing connections, which could take one in between. Whoever gets one
+has it for a while against every other process of the lab, such as a second run of the tests: the name of the number in
+the abstract name space of UNIX sockets is theirs, until they are given so many more that the port is long in use, or
+until they end (unix(7), "Abstract sockets"; one name space for each network name space, as with ports).
 """
 
 from __future__ import annotations
 
-import os
 import random
 import socket
+from collections import deque
 
 HOST = "127.0.0.1"
-_FIRST, _EACH, _RANGES = 10_000, 2_500, 8
+_FIRST, _COUNT = 10_000, 20_000
+_RESERVED: deque[socket.socket] = deque(maxlen=100)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has just now."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
+    """A port that nobody has just now, and nobody else of the lab is given."""
     while True:
-        port = _FIRST + number * _EACH + random.randrange(_EACH)
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
+        port = _FIRST + random.randrange(_COUNT)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0mailgate-lab-port-{port}")
+            with socket.socket(socket.AF_INET, kind) as probe:
                 probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            claim.close()
+            continue
+        if len(_RESERVED) == _RESERVED.maxlen:
+            _RESERVED.popleft().close()
+        _RESERVED.append(claim)
+        return port
