@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mailgate.calls import announcements, pairs, plan, recording
 from mailgate.calls.asterisk import Asterisk
-from mailgate.calls.model import COMES_IN, CallOrder, Channel, Kind
+from mailgate.calls.model import SEES, UNASKED, CallOrder, Channel
 from mailgate.calls.pairs import Way
 from mailgate.calls.speech import Speech
 from mailgate.offers.offer import Offer, Terms
@@ -50,8 +50,8 @@ class CallDesk:
         `held` on the line is not called."""
         terms = offer.terms
         first, calling, second = await asyncio.gather(
-            # who has called in is not asked for a key, so there is nothing to say to them
-            self._say(None if leg1 and leg1.kind in COMES_IN else announcements.to_offeree(terms), terms),
+            # who has called in, or pressed in a page, is not asked for a key: there is nothing to say to them
+            self._say(None if leg1 and leg1.kind in UNASKED else announcements.to_offeree(terms), terms),
             # a page shows it, and does not wait
             self._say(announcements.calling(terms) if not held and (not leg1 or self._says(leg1)) else None, terms),
             self._say(None if held else announcements.to_destination(terms), terms),
@@ -59,7 +59,7 @@ class CallDesk:
         return first, calling, second
 
     def _says(self, leg1: Channel) -> bool:
-        return self.say_who_is_called and leg1.kind is not Kind.BROWSER
+        return self.say_who_is_called and leg1.kind not in SEES
 
     async def _say(self, sentence: announcements.Sentence | None, terms: Terms) -> str:
         """The sound file without extension; empty, for the built-in prompt or none at all, where there is none."""

@@ -29,6 +29,7 @@ from mailgate.calls.asterisk import Asterisk, Verdict
 from mailgate.calls.asterisk.devices import Devices
 from mailgate.calls.asterisk.saying import Sayer
 from mailgate.calls.model import CallEvent
+from mailgate.calls.pages import OpenPages
 from mailgate.calls.speech import Speech
 from mailgate.chatting import Chatting
 from mailgate.config import Config
@@ -58,6 +59,7 @@ from mailgate.offers.held import Held
 from mailgate.offers.notice import ByKind, Kind, Network
 from mailgate.offers.own import Own
 from mailgate.offers.own_order import OwnOrder
+from mailgate.offers.own_page import OwnPage
 from mailgate.offers.post import Post
 from mailgate.offers.reach import Reach
 from mailgate.offers.scheduler import Scheduler
@@ -113,7 +115,8 @@ async def _running(config: Config) -> AsyncIterator[None]:
         async def dialled_in(pin: str, caller: str, channel: str) -> Verdict:
             return await offers.dialled_in(pin, caller, channel)
 
-        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in)
+        pages = OpenPages()
+        asterisk = Asterisk(asterisk_settings(config), told, on_connected=connected, on_dial_in=dialled_in, pages=pages)
         telephones = Devices(asterisk)
         voice, held, mail_waits = Speech(speech_settings(config)), Held(), asyncio.Event()
         reach = Reach(store, sealer, time_zone(config))
@@ -210,6 +213,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             metrics=metrics.text,
             listeners=listening if config.listening.enabled else None,
             own_order=own_order,
+            rings=(OwnPage(store=store, sealer=sealer), pages),
         )
         web = WebServer(app, host=host_of(config.web.listen), port=port_of(config.web.listen))
         await web.start()

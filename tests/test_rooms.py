@@ -56,6 +56,7 @@ ROOMS = {
     "mailgate.offers.reach": Floor.SERVICE,
     "mailgate.offers.placing": Floor.SERVICE,
     "mailgate.offers.own_order": Floor.SERVICE,
+    "mailgate.offers.own_page": Floor.SERVICE,
     "mailgate.offers.courier": Floor.SERVICE,
     "mailgate.offers.api_keys": Floor.SERVICE,
     "mailgate.offers.programs": Floor.SERVICE,

@@ -23,10 +23,14 @@ slot's own week has ended: a record lives one to two weeks."""
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
 _SOUND = re.compile(r"/[A-Za-z0-9_./-]{1,300}\Z")
-_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!~-]*\Z')
+_VALUE = re.compile(r'[A-Za-z0-9_ <>()|@+:;=",./!~&-]*\Z')
 _DIALPLAN = "mailgate-call"
+PAGES = "mailgate-web"
+"""The endpoint of pages, in pjsip_mailgate.conf: those that call in, and those that ring."""
 BETWEEN = "!"
 """Stands between ways that are tried one after the other; no way holds it."""
+TOGETHER = "&"
+"""Stands between ways that ring at once, where Dial takes them."""
 FURTHER = "~"
 """Stands between a party's channels, each with its ways; no way holds it."""
 FIELDS = (
@@ -58,10 +62,13 @@ def record_families(now: float) -> tuple[str, str]:
     return f"mailgate/{slot(now)}", f"mailgate/{slot(now - WEEK_S)}"
 
 
-def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] | None = None) -> tuple[str, ...]:
+def ways(
+    channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] | None = None, attempt_id: str = ""
+) -> tuple[str, ...]:
     """The channel as Originate and Dial take it: the way to try first, then those to try where that one is dead.
 
-    A telephone number goes by `lines` (None: by all that serve it). Raises ValueError where there is no way to it.
+    A telephone number goes by `lines` (None: by all that serve it). A page that rings learns which attempt it is from
+    its own address. Raises ValueError where there is no way to it.
     """
     match channel.kind:
         case Kind.TEL:
@@ -75,10 +82,21 @@ def ways(channel: Channel, settings: AsteriskSettings, lines: tuple[Line, ...] |
             return (f"PJSIP/{settings.outbound}/sip:{channel.address}",)
         case Kind.SIP:
             return (f"PJSIP/{channel.address}",)
+        case Kind.PAGE:
+            there = settings.pages.get(channel.address, ())
+            if not there:
+                raise ValueError("no page of that account is open")
+            of = f";attempt={attempt_id}" if attempt_id else ""
+            return tuple(f"PJSIP/{PAGES}/sip:page@{where};transport=ws{of}" for where in there)
         case Kind.BROWSER | Kind.DIAL_IN | Kind.HELD:
             raise ValueError("who calls in cannot be dialled")
         case _:
             assert_never(channel.kind)
+
+
+def _dialled(channel: Channel, found: tuple[str, ...]) -> str:
+    """Ways as the dialplan takes them for leg 2: pages of one person ring at once."""
+    return (TOGETHER if channel.kind is Kind.PAGE else BETWEEN).join(found)
 
 
 def _further(order: CallOrder, settings: AsteriskSettings, lines: tuple[Line, ...] | None) -> str:
@@ -91,10 +109,19 @@ def _further(order: CallOrder, settings: AsteriskSettings, lines: tuple[Line, ..
             if lines is not None and each.channel.kind is Kind.TEL:
                 every = lines_for(each.channel.address, settings.lines)
                 serving = tuple(line for line in every if line in lines or not line.capacity)
-            found.append(str(int(each.confirm)) + BETWEEN.join(ways(each.channel, settings, serving)))
+            way = _dialled(each.channel, ways(each.channel, settings, serving, order.attempt_id))
+            found.append(str(int(each.confirm)) + way)
         except ValueError:
             continue
     return FURTHER.join(found)
+
+
+def _led_on(order: CallOrder, settings: AsteriskSettings) -> CallOrder:
+    """The order without a page that has been closed since it was made, where leg 2 has another channel."""
+    while order.leg2.kind is Kind.PAGE and order.leg2.address not in settings.pages and order.then2:
+        following, *rest = order.then2
+        order = replace(order, leg2=following.channel, confirm2=following.confirm, then2=tuple(rest))
+    return order
 
 
 def _sound(path: str) -> str:
@@ -127,6 +154,7 @@ def _order(
     order: CallOrder, settings: AsteriskSettings, now: float, lines2: tuple[Line, ...] | None, others: tuple[str, ...]
 ) -> str:
     """The order as the dialplan takes it, one value: it comes whole or not at all. Raises ValueError."""
+    order = _led_on(order, settings)
     held = order.leg2.address if order.leg2.kind is Kind.HELD else ""
     values = {
         "attempt": check_attempt(order.attempt_id),
@@ -136,7 +164,7 @@ def _order(
         "limit": _limit(order.longest_s),
         "ask2": str(int(order.confirm2)),
         "say2": _sound(order.announcement2),
-        "leg2": "" if held else BETWEEN.join(ways(order.leg2, settings, lines2)),
+        "leg2": "" if held else _dialled(order.leg2, ways(order.leg2, settings, lines2, order.attempt_id)),
         "held": held,
         "calling": _sound(order.calling),
         "more": _further(order, settings, lines2),
@@ -180,7 +208,7 @@ def originate_action(
     key = f"{record_families(now)[0]}/{attempt_id}"
     if order.leg1.kind is Kind.HELD:
         raise ValueError("who waits is no offeree")
-    first, *others = ways(order.leg1, settings, lines1)
+    first, *others = ways(order.leg1, settings, lines1, attempt_id)
     variables = {
         "__MG_ID": attempt_id,
         "__MG_KEY": key,
@@ -224,7 +252,7 @@ def order_action(
             return admit_action(order, "tried", settings, now, lines2)
         case Kind.DIAL_IN:
             return admit_action(order, order.leg1.address, settings, now, lines2)
-        case Kind.TEL | Kind.SIP | Kind.HELD:  # who waits on the line is no leg 1, which it says itself
+        case Kind.TEL | Kind.SIP | Kind.PAGE | Kind.HELD:  # who waits on the line is no leg 1, which it says itself
             return originate_action(order, settings, now, lines1, lines2)
         case _:
             assert_never(order.leg1.kind)

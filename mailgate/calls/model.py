@@ -27,18 +27,23 @@ class Kind(Enum):
     TEL = "tel"
     SIP = "sip"
     BROWSER = "browser"  # the page itself calls in: the address is a one-time nonce
+    PAGE = "page"  # the page of who is signed in rings: the address is the account's id
     DIAL_IN = "dial-in"  # a telephone has called in and given the offer's PIN: the address is its channel
     HELD = "held"  # a caller who waits on the line: the address is that channel's name
 
 
 COMES_IN = frozenset({Kind.BROWSER, Kind.DIAL_IN})
 """Kinds of a leg 1 that calls the gateway instead of being called. A person has acted there: no key is asked for."""
+UNASKED = COMES_IN | {Kind.PAGE}
+"""Kinds of a leg 1 that is asked for no key; a page that rings has been answered by a person's press."""
+SEES = frozenset({Kind.BROWSER, Kind.PAGE})
+"""Kinds of a leg that is shown how the call stands, and need not be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One way to reach a party: `tel:+33199001234`, `sip:alice` (registered here), `sip:bob@example.org`,
-    `browser:NONCE`, `dial-in:CHANNEL`, `held:PJSIP/trunk-0000002a`.
+    `browser:NONCE`, `page:ACCOUNT`, `dial-in:CHANNEL`, `held:PJSIP/trunk-0000002a`.
 
     The constructor refuses every address that is not in the narrow grammar above, since it ends in a
     channel string of Asterisk. Raises ValueError.
@@ -54,7 +59,7 @@ class Channel:
                 fits = bool(_TEL.match(self.address))
             case Kind.SIP:
                 fits = bool(_SIP_USER.match(user)) and (not at or bool(_SIP_HOST.match(host)))
-            case Kind.BROWSER:
+            case Kind.BROWSER | Kind.PAGE:
                 fits = bool(_NONCE.match(self.address))
             case Kind.DIAL_IN:
                 fits = bool(_SIP_USER.match(self.address))
@@ -65,7 +70,7 @@ class Channel:
 
     @classmethod
     def parse(cls, uri: str) -> Channel:
-        """`tel:…`, `sip:…` or `browser:…`; raises ValueError."""
+        """`tel:…`, `sip:…`, `page:…` or another; raises ValueError."""
         scheme, _, address = uri.partition(":")
         return cls(Kind(scheme.lower()), address)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailgate.calls.model import COMES_IN, CallOrder, Channel, Further, Kind
+from mailgate.calls.model import UNASKED, CallOrder, Channel, Further, Kind
 from mailgate.offers.offer import Attempt
 
 
@@ -28,7 +28,7 @@ def order(
     calling: str = "",
 ) -> CallOrder:
     """The order for one attempt. A browser or a PIN has shown a person already, who is not asked for a key; a SIP
-    destination has no voicemail of the telephone network before it.
+    destination, or a page, has no voicemail of the telephone network before it.
 
     `legs2`: the destination's channels, one at least, each tried where the one before was not reached. Where the
     destination is rung first, the order has both the other way round (leg 1 is whom Asterisk dials first), and only the
@@ -54,7 +54,7 @@ def order(
         leg2=leg2,
         then2=tuple(Further(channel=each, confirm=_presses(each, limits)) for each in others),
         announcement=announcement,
-        confirm1=attempt.leg1.kind not in COMES_IN,
+        confirm1=attempt.leg1.kind not in UNASKED,
         confirm2=_presses(leg2, limits),
         announcement2=announcement2,
         calling=calling,

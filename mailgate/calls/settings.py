@@ -6,7 +6,8 @@ AMI action, so each is held to a narrow grammar here, once. A value that does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mailgate.calls import grammar
 from mailgate.calls.grammar import fit
@@ -20,6 +21,7 @@ class AsteriskSettings:
 
     `gateway_number` is the only number that either party ever sees. `lines` and `outbound` are endpoints of
     `pjsip.conf`: the ways to the telephone network, and to SIP addresses elsewhere ("" where none is allowed).
+    `pages`: where pages that ring are at this moment, by account (see mailgate.calls.pages).
     """
 
     gateway_number: str
@@ -31,6 +33,7 @@ class AsteriskSettings:
     outbound: str = ""
     websocket: str = ""  # address and port of Asterisk's HTTP server, which pages call by; empty: they cannot
     relay_address: str = "127.0.0.88"  # whence the relay connects to it: an address that nothing else uses
+    pages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answer_timeout_s: float = 5.0  # an AMI action unanswered for so long counts as lost
     ping_interval_s: float = 10.0
     reconnect_s: tuple[float, float] = (0.5, 15.0)  # first and longest pause between two tries

@@ -37,6 +37,7 @@ FORWARDING = "Who may take up an offer that was passed on; otherwise as [offer] 
 VERIFIED = (
     "Whether you vouch that these telephones are the account's; else they ring only once a code told there was typed."
 )
+BROWSER_HELP = "Calls ring in this person's page /my/listen, too, while it is open and wants them; tried first."
 PIN_IN_MAIL = "Whether messages show the PIN for who dials in; otherwise as [offer] pin_in_mail says."
 AUTO = "auto"
 SPOKEN = (*LANGUAGES, AUTO)
@@ -63,6 +64,11 @@ def _sip(text: str) -> Channel:
         return Channel(Kind.SIP, text.removeprefix("sip:"))
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is not a SIP user or address, such as ada or ada@example.org") from error
+
+
+def _page(account_id: str) -> Channel:
+    """The owner's own page, which rings while it is open."""
+    return Channel(Kind.PAGE, account_id)
 
 
 def _destination(text: str, region: str) -> Destination:
@@ -112,6 +118,7 @@ def _find(d: Desk, address: str) -> Account:
 @click.option("--name", required=True, help="The name that recipients see and hear.")
 @click.option("--number", "numbers", multiple=True, help="Telephone number to be connected with; it stays hidden.")
 @click.option("--sip", "sips", multiple=True, help="SIP user here, or address; tried before the numbers.")
+@click.option("--browser", is_flag=True, help=BROWSER_HELP)
 @click.option("--alias", "aliases", multiple=True, help="Another address that this person writes from.")
 @click.option("--hide-number", "hidden", multiple=True, help="A further number to take out of messages.")
 @click.option(
@@ -143,6 +150,7 @@ def add(
     name: str,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    browser: bool,
     aliases: tuple[str, ...],
     hidden: tuple[str, ...],
     others: tuple[str, ...],
@@ -163,11 +171,16 @@ def add(
     """Let ADDRESS offer calls."""
     with desk(context) as d:
         region = d.config.gateway.region
-        channels = (*map(_sip, sips), *(parse_number(n, region) for n in numbers))
+        account_id = uuid.uuid4().hex
+        channels = (
+            *([_page(account_id)] if browser else ()),
+            *map(_sip, sips),
+            *(parse_number(n, region) for n in numbers),
+        )
         if not channels:
-            raise click.UsageError("name at least one --number or --sip: where should calls lead?")
+            raise click.UsageError("name at least one --number or --sip, or --browser: where should calls lead?")
         made = Account(
-            account_id=uuid.uuid4().hex,
+            account_id=account_id,
             display_name=name,
             addresses=tuple(dict.fromkeys(_address(a) for a in (address, *aliases))),
             destinations=(
@@ -189,6 +202,9 @@ def add(
         made = with_hours(made, hours, time_zone, rings_first)
         if verified:
             made = replace(made, destinations=tuple(_vouched(each) for each in made.destinations))
+        elif browser:  # whoever has the page open has signed in
+            own = replace(made.destinations[0], verified=frozenset({_page(account_id)}))
+            made = replace(made, destinations=(own, *made.destinations[1:]))
         try:
             d.store.transact_now(lambda rows: accounts.insert(rows, d.sealer, made))
         except sqlite3.IntegrityError as error:
@@ -228,6 +244,7 @@ def list_(context: click.Context) -> None:
 @click.option("--cards/--no-cards", default=None, help="Take the numbers out of attached vCards too.")
 @click.option("--number", "numbers", multiple=True, help="Replaces the numbers that calls lead to.")
 @click.option("--sip", "sips", multiple=True, help="Replaces the SIP addresses that calls lead to.")
+@click.option("--browser/--no-browser", default=None, help=BROWSER_HELP)
 @click.option("--forwarding", type=click.Choice([*(f.value for f in Forwarding), "default"]), help=FORWARDING)
 @click.option("--pin-in-mail", type=click.Choice(["yes", "no", "default"]), help=PIN_IN_MAIL)
 @click.option("--verified/--unverified", default=True, show_default=True, help=VERIFIED)
@@ -247,6 +264,7 @@ def change(
     cards: bool | None,
     numbers: tuple[str, ...],
     sips: tuple[str, ...],
+    browser: bool | None,
     forwarding: str | None,
     pin_in_mail: str | None,
     verified: bool,
@@ -270,7 +288,13 @@ def change(
         region = d.config.gateway.region
         channels = _in_place(first.channels, *map(_sip, sips))
         channels = _in_place(channels, *(parse_number(n, region) for n in numbers))
+        page = _page(seen.account_id)
+        if browser is not None and browser != (page in channels):
+            channels = (page, *channels) if browser else tuple(c for c in channels if c != page)
+        if not channels:
+            raise click.UsageError(f"{address} is reached by browser alone: name a --number or --sip as well")
         leads = replace(first, display_name=name or first.display_name, channels=channels)
+        leads = replace(leads, verified=(leads.verified | {page}) & set(channels))
         if verified and (sips or numbers):
             leads = replace(leads, verified=leads.verified | set(channels) - set(first.channels))
         named = tuple(dict.fromkeys(_extension(e, region) for e in extensions if e != "none"))

@@ -8,9 +8,9 @@ import click
 from rich.table import Table
 
 from mailgate.accounts.model import Account, Destination
-from mailgate.calls.model import Channel
+from mailgate.calls.model import Channel, Kind
 from mailgate.cli.account import _find
-from mailgate.cli.common import console, desk, masked, parse_number
+from mailgate.cli.common import BROWSER, console, desk, masked, parse_number
 from mailgate.configured import time_zone
 from mailgate.errors import MailgateError
 from mailgate.offers import hours as hours_of
@@ -52,7 +52,7 @@ def channel(
             names = ", ".join(each.name for each in account.destinations)
             raise NoChannel(f"{address} has no destination {name!r}; there is {names}")
         if channel is None and (hours is not None or first):
-            raise click.UsageError("which channel? Name it after the address, such as sip:ada or a number")
+            raise click.UsageError("which channel? Name it after the address, such as sip:ada, browser or a number")
         if channel is not None:
             wanted = _named(seen, channel, d.config.gateway.region)
             changed = _changed(seen, wanted, hours, zone, first=first)
@@ -62,8 +62,13 @@ def channel(
 
 
 def _named(destination: Destination, text: str, region: str) -> Channel:
-    sip = text.startswith("sip:")
-    found = [c for c in destination.channels if (c.uri == text if sip else c == parse_number(text, region))]
+    if text == BROWSER:
+        found = [c for c in destination.channels if c.kind is Kind.PAGE]
+    elif text.startswith("sip:"):
+        found = [c for c in destination.channels if c.uri == text]
+    else:
+        number = parse_number(text, region)
+        found = [c for c in destination.channels if c == number]
     if not found:
         there = ", ".join(masked(c) for c in destination.channels)
         raise NoChannel(f"no channel of this destination is {text!r}; there is {there}")

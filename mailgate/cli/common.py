@@ -22,6 +22,8 @@ from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
 from tokens.keys import KeyRing
 
+BROWSER = "browser"
+"""How the account's own page, which rings while it is open, is named on a command line."""
 PLACES = (Path("mailgate.toml"), Path("/etc/mailgate/mailgate.toml"))
 
 # Off a terminal nothing is cut to a screen's width: what is piped is read by programs.
@@ -80,6 +82,8 @@ def masked(channel: Channel) -> str:
     """A channel on a screen: enough to know it by, too little to use it."""
     if channel.kind is Kind.TEL:
         return f"tel:{channel.address[:3]}…{channel.address[-2:]}"
+    if channel.kind is Kind.PAGE:
+        return BROWSER
     return channel.uri
 
 

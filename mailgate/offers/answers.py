@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from mailgate.accounts.model import NoticesBy
+from mailgate.accounts.model import Account, NoticesBy
+from mailgate.calls.model import SEES
 from mailgate.errors import MailgateError
 from mailgate.offers import slot_notices
 from mailgate.offers.answer import Declined, News, Notify, NotMe, Reason, Replied, clean
@@ -168,7 +169,12 @@ def _put_notice(rows: Rows, sealer: Sealer, offer: Offer, told: Notify, now: flo
             "message_id": terms.message_id,
             "offer": offer.offer_id,
             "offeree_language": terms.language,
-            "telephone": account.destinations[0].channels[0].uri if spoken else "",
+            "telephone": _telephone(account) if spoken else "",
         },
     )
     outbox.put(rows, sealer, notice)
+
+
+def _telephone(account: Account) -> str:
+    """What is rung to tell the account's owner something; "" where they have a browser alone."""
+    return next((c.uri for c in account.destinations[0].channels if c.kind not in SEES), "")

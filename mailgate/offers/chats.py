@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from mailgate.calls.model import Channel
+from mailgate.calls.model import SEES, Channel
 from mailgate.errors import CallRefused
 from mailgate.offers import chat_times
 from mailgate.offers.answer import Reason
@@ -202,7 +202,8 @@ class Chats:
             if found is None:
                 return _Party()
             own = found.destinations[0]
-            sure = next((channel for channel in own.channels if channel in own.verified), None)
+            telephones = (c for c in own.channels if c in own.verified and c.kind not in SEES)
+            sure = next(telephones, None)
             return _Party(channel=sure, zone=found.time_zone)
 
         return self._store.read(work)

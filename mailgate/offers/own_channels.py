@@ -45,8 +45,12 @@ def ringing(account: Account) -> tuple[Channel, ...]:
 
 
 def named(sealer: Sealer, account: Account) -> list[OwnChannel]:
-    """The same, as a page may show it."""
-    return [OwnChannel(mark=mark_of(sealer, account, each), hint=hint_of(each)) for each in ringing(account)]
+    """The same, as a page may show it; itself it need not name."""
+    return [
+        OwnChannel(mark=mark_of(sealer, account, each), hint=hint_of(each))
+        for each in ringing(account)
+        if each.kind is not Kind.PAGE
+    ]
 
 
 def of_mark(sealer: Sealer, account: Account, mark: str) -> Channel | None:

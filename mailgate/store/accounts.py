@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -90,11 +91,16 @@ def do_not_disturb(rows: Rows, account_id: str) -> bool:
 
 def ringing(rows: Rows, sealer: Sealer, account_id: str, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
     """Those of an offer's channels that may ring: which the account has verified. An offer of an account that was
-    removed leads where it was agreed to."""
+    removed leads where it was agreed to. The owner's page rings for offers that were made before it did, too."""
     found = rows.all("destinations_of", account_id=account_id)  # an account has one at the least
     if not found:
         return channels
-    verified = frozenset().union(*(_destination(sealer, account_id, row).verified for row in found))
+    every = [_destination(sealer, account_id, row) for row in found]
+    page, own = Channel(Kind.PAGE, account_id), every[0].channels
+    if page in own and page not in channels and set(channels) <= set(own):
+        place = sum(c in channels for c in own[: own.index(page)])
+        channels = (*channels[:place], page, *channels[place:])
+    verified = frozenset().union(*(each.verified for each in every))
     return tuple(c for c in channels if c in verified)
 
 
@@ -109,6 +115,18 @@ def verify(rows: Rows, sealer: Sealer, account_id: str, channel: Channel) -> boo
         positions = [n for n, c in enumerate(seen.channels) if c in seen.verified or c == channel]
         rows.run("verify_destination", account_id=account_id, name=seen.name, verified=json.dumps(positions))
     return found
+
+
+def put_page(rows: Rows, sealer: Sealer, account_id: str) -> bool:
+    """Let the owner's own page ring, before all else of the default destination; False where it does already, or there
+    is no such account."""
+    account, page = by_id(rows, sealer, account_id), Channel(Kind.PAGE, account_id)
+    if account is None or page in account.destinations[0].channels:
+        return False
+    first, *others = account.destinations
+    rings = dataclasses.replace(first, channels=(page, *first.channels), verified=first.verified | {page})
+    replace(rows, sealer, dataclasses.replace(account, destinations=(rings, *others)))
+    return True
 
 
 def set_hours(rows: Rows, account_id: str, *, hours: str, time_zone: str, rings_first: bool) -> None:

@@ -56,7 +56,7 @@ from mailgate.web.guard import Guard
 from mailgate.web.holder import HolderPages
 from mailgate.web.language import LanguageSwitch, asked
 from mailgate.web.later import LaterPages
-from mailgate.web.listening import Listening, listening
+from mailgate.web.listening import Listening, Rings, listening
 from mailgate.web.live import Streams
 from mailgate.web.my import MyPages
 from mailgate.web.my_order import OrderPages
@@ -92,9 +92,11 @@ def create_app(
     metrics: Callable[[], bytes] = bytes,
     listeners: Listeners | None = None,
     own_order: OwnOrder | None = None,
+    rings: Rings | None = None,
 ) -> FastAPI:
     """The application; without `own` there are no pages of the offeror's, without `programs` no API, without `bookings`
-    nobody can choose a time. `now` gives UNIX seconds, `metrics` the counters in Prometheus's text format.
+    nobody can choose a time, without `rings` no page is a telephone. `now` gives UNIX seconds, `metrics` the counters
+    in Prometheus's text format.
 
     `app.state.close()` ends all that would last.
     """
@@ -131,7 +133,7 @@ def create_app(
             WebSocketRoute("/a/{token}/sip", relay.serve),
         ]
 
-    heard = listening(settings, listeners, own, pages)
+    heard = listening(settings, listeners, own, pages, rings, now)
 
     def close() -> None:
         accept.streams.close()

@@ -84,7 +84,17 @@ def who_is(own: Own, pushes: Pushes | None) -> WhoIs:
 class ListenPages:
     """The routes."""
 
-    def __init__(self, settings: WebSettings, listeners: Listeners, own: Own, pages: Pages, who: WhoIs) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        listeners: Listeners,
+        own: Own,
+        pages: Pages,
+        who: WhoIs,
+        *,
+        rings: bool = False,
+    ) -> None:
+        self._rings = rings
         self._listeners = listeners
         self._pushes = listeners.pushes
         self._own = own
@@ -92,7 +102,7 @@ class ListenPages:
         self._pages = pages
         self._who = who
         self._home = f"{settings.base_path}/my"
-        self._headers = listening_headers(settings)
+        self._headers = listening_headers(settings, microphone=rings)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -116,6 +126,7 @@ class ListenPages:
                 "channels": self._listeners.own_channels(here.account),
                 "device": browser_name(request.headers.get("user-agent", "")),
                 "talks": self._pages.talks,
+                "rings": self._rings,
                 "later": self._pages.later,
                 "reasons": _REASONS,
                 "push": self._push_of(here),
@@ -200,12 +211,13 @@ class ListenPages:
         )
 
 
-def listening_headers(settings: WebSettings) -> dict[str, str]:
-    """What differs from other pages: the socket, by name; manifest and service worker."""
-    policy = security_headers(settings.frame_ancestors)["Content-Security-Policy"]
-    sockets = f"ws{settings.origin.removeprefix('http')}"
-    policy = policy.replace("connect-src 'self'", f"connect-src 'self' {sockets}")
-    return {"Content-Security-Policy": f"{policy}; manifest-src 'self'; worker-src 'self'"}
+def listening_headers(settings: WebSettings, *, microphone: bool = False) -> dict[str, str]:
+    """What differs from other pages: the socket, by name; manifest and service worker; the microphone where calls come
+    to the page."""
+    headers = security_headers(settings.frame_ancestors, talk_origin=settings.origin)
+    policy = headers["Content-Security-Policy"]
+    changed = {"Content-Security-Policy": f"{policy}; manifest-src 'self'; worker-src 'self'"}
+    return {**changed, "Permissions-Policy": headers["Permissions-Policy"]} if microphone else changed
 
 
 def browser_name(user_agent: str) -> str:

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from mailgate.errors import ConfigError
-from mailgate.web.sip_relay import MOST_OCTETS
+from mailgate.web.sip_socket import MOST_OCTETS
 
 STOP_S = 5
 """How long answers under way may take when the server stops."""

@@ -2,13 +2,12 @@
 
     WS /a/{token}/sip?call=NONCE      subprotocol sip (RFC 7118)
 
-Open only while the attempt lives that this nonce was made for, and only to a page of ours (Origin). Frames are passed
-on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE. What a page may call
-is Asterisk's to say (see extensions_mailgate.conf). When the last connection of a page has ended and none comes back
-within the grace, its attempt is hung up: Asterisk would not notice a page that is gone for many seconds.
+Open only while the attempt lives that this nonce was made for, and only to a page of ours (Origin). What passes is
+mailgate.web.sip_socket's to say, and what a page may call is Asterisk's (see extensions_mailgate.conf). When the last
+connection of a page has ended and none comes back within the grace, its attempt is hung up: Asterisk would not notice a
+page that is gone for many seconds.
 
 Known limits: signalling only; audio goes straight between browser and Asterisk.
-Source: websockets.readthedocs.io (asyncio client), Starlette's WebSocket.
 """
 
 from __future__ import annotations
@@ -17,23 +16,16 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.typing import Subprotocol
 
 from mailgate.offers.service import Offers, UnknownOffer
+from mailgate.web import sip_socket
 from mailgate.web.settings import TalkSettings
 from tokens.errors import TokenError
 
 log = logging.getLogger(__name__)
-
-MOST_OCTETS = 16_384
-"""Of one SIP message: an INVITE of Chromium with twenty candidates has 6 kB."""
-_METHODS = ("INVITE ", "ACK ", "BYE ", "CANCEL ", "UPDATE ", "INFO ", "PRACK ", "OPTIONS ", "SIP/2.0 ")
-_CONNECT_S = 5.0
 
 
 class SipRelay:
@@ -60,7 +52,7 @@ class SipRelay:
             await socket.close(code=1008)  # before it is accepted: an HTTP 403
             return
         try:
-            asterisk = await self._connect()
+            asterisk = await sip_socket.connect(self._settings)
         except (OSError, TimeoutError, WebSocketException) as error:
             log.error("Asterisk takes no call from a page", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
             await socket.close(code=1013)
@@ -70,7 +62,7 @@ class SipRelay:
             grace.cancel()
         try:
             await socket.accept(subprotocol="sip")
-            await self._pass_on(socket, asterisk, attempt_id)
+            await sip_socket.pass_on(socket, asterisk, until=lambda: self._over(socket, attempt_id))
         finally:
             self._open[attempt_id] -= 1
             if not self._open[attempt_id]:
@@ -90,42 +82,6 @@ class SipRelay:
             return self._offers.talking(socket.path_params["token"], socket.query_params.get("call", ""))
         except (TokenError, UnknownOffer):
             return None
-
-    async def _connect(self) -> ClientConnection:
-        return await connect(
-            f"ws://{self._settings.asterisk}/ws",
-            subprotocols=[Subprotocol("sip")],
-            local_addr=(self._settings.relay_address, 0),
-            open_timeout=_CONNECT_S,
-            close_timeout=0.2,  # Asterisk does not take leave
-            max_size=4 * MOST_OCTETS,
-            compression=None,
-            ping_interval=None,
-            proxy=None,
-        )
-
-    async def _pass_on(self, socket: WebSocket, asterisk: ClientConnection, attempt_id: str) -> None:
-        """Until either side ends, or the attempt does."""
-
-        async def down() -> None:
-            async for message in asterisk:
-                await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
-
-        async def up() -> None:
-            while (text := await _received(socket)) is not None:
-                if len(text) > MOST_OCTETS or (text.strip() and not text.startswith(_METHODS)):
-                    log.warning("a page sent what is no call", extra={"action": "relay_refused"})
-                    return
-                await asterisk.send(text)
-
-        ways: list[Callable[[], Awaitable[None]]] = [down, up, lambda: self._over(socket, attempt_id)]
-        tasks = [asyncio.ensure_future(way()) for way in ways]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _over(self, socket: WebSocket, attempt_id: str) -> None:
         """Returns when the attempt is, and its last words have had time to pass."""
@@ -150,12 +106,3 @@ class SipRelay:
     def _forget(self, attempt_id: str, done: asyncio.Task[None]) -> None:
         if self._graces.get(attempt_id) is done:
             del self._graces[attempt_id]
-
-
-async def _received(socket: WebSocket) -> str | None:
-    """The next message; None at the end, or where it is not text."""
-    message = await socket.receive()
-    if message["type"] == "websocket.disconnect":
-        return None
-    text = message.get("text")
-    return None if text is None else str(text)

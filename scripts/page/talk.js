@@ -1,7 +1,9 @@
-// Talk from this page: microphone test, call, mute, keypad, hang up. Loaded by page.js when somebody asks for it.
+// Talk from this page: microphone test, call, mute, keypad, hang up. Loaded by page.js when somebody asks for it; and
+// by listen-phone.js, for a page that rings when it is called.
 //
-// The call is SIP over a WebSocket of the page's own server to a nonce that it was given for this one call; audio goes
-// by WebRTC. What is shown of the call itself (calling, connected, ended) comes from the server, as for every call.
+// The call is SIP over a WebSocket of the page's own server; audio goes by WebRTC. A page that calls does so to a nonce
+// that it was given for this one call, and what is shown of the call (calling, connected, ended) comes from the server,
+// as for every call. A page that is called registers nowhere: while its WebSocket is open, it can be reached.
 // A page that goes away ends its call; one whose connection drops comes back and says where it is now.
 import { UA, WebSocketInterface } from "jssip";
 
@@ -11,6 +13,8 @@ const HEARD_AT = 0.35; // of the meter: somebody speaks
 const QUIET_AFTER_MS = 5000; // by then most have said something
 const BEEP_S = 0.6;
 const GATHER_MS = 1000; // for addresses of this device; those that are there by then must do
+const LONGEST_WAIT_S = 30; // between two tries to be reachable again
+const RING_MS = 3000;
 const TESTING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 let panel = null;
@@ -19,11 +23,13 @@ let microphone = null;
 let meter = null;
 let agent = null;
 let session = null;
+let rung = null; // for a page that rings: what its own script does then
+let bell = 0;
 
 const say = (name) => { by("talk-say").textContent = name ? panel.dataset[name] : ""; };
 const show = (...names) => {
-  for (const name of ["talk-test", "talk-sound", "talk-before", "talk-during", "talk-close"]) {
-    by(name).hidden = !names.includes(name);
+  for (const name of ["talk-test", "talk-sound", "talk-before", "talk-ring", "talk-during", "talk-close"]) {
+    if (by(name)) by(name).hidden = !names.includes(name);
   }
 };
 
@@ -137,24 +143,12 @@ const start = async () => {
   panel.dataset.busy = "yes";
   show("talk-sound", "talk-during");
   say("calling");
-  const socket = new WebSocketInterface(new URL(order.socket, location.href).href.replace(/^http/, "ws"));
-  agent = new UA({
-    sockets: [socket],
-    uri: `sip:page@${location.hostname}`,
-    register: false,
-    session_timers: false,
-    connection_recovery_min_interval: 1,
-    connection_recovery_max_interval: 4,
-    user_agent: "page",
-  });
+  agent = agentAt(order.socket, 4);
   let connections = 0;
   agent.on("connected", () => {
     connections += 1;
     if (connections === 1) place(order);
-    else if (session && session.isEstablished()) {
-      session.renegotiate(); // tells Asterisk where this page is now; without it a goodbye never comes
-      say("connected");
-    }
+    else backAgain();
   });
   agent.on("disconnected", () => {
     if (session && session.isEstablished()) say("lost");
@@ -162,18 +156,39 @@ const start = async () => {
   });
   agent.start();
 };
+const agentAt = (path, longestWaitS) =>
+  new UA({
+    sockets: [new WebSocketInterface(new URL(path, location.href).href.replace(/^http/, "ws"))],
+    uri: `sip:page@${location.hostname}`,
+    register: false,
+    session_timers: false,
+    connection_recovery_min_interval: 1,
+    connection_recovery_max_interval: longestWaitS,
+    user_agent: "page",
+  });
+const backAgain = () => {
+  if (!session || !session.isEstablished()) return;
+  session.renegotiate(); // tells Asterisk where this page is now; without it a goodbye never comes
+  say("connected");
+};
 const place = (order) => {
   session = agent.call(`sip:${order.call}@${location.hostname}`, {
     mediaStream: microphone,
     pcConfig: { iceServers: order.ice },
     rtcOfferConstraints: { offerToReceiveAudio: true, offerToReceiveVideo: false },
   });
+  follow();
+  hear(session.connection);
+  session.on("failed", () => over(panel.dataset.failed));
+};
+const follow = () => {
   let hurry = 0;
   session.on("icecandidate", ({ ready }) => { hurry ||= setTimeout(ready, GATHER_MS); });
   session.on("confirmed", () => say("connected"));
   session.on("ended", () => over(panel.dataset.over));
-  session.on("failed", () => over(panel.dataset.failed));
-  session.connection.addEventListener("track", (event) => {
+};
+const hear = (connection) => {
+  connection.addEventListener("track", (event) => {
     by("talk-far").srcObject = event.streams[0] || new MediaStream([event.track]);
   });
 };
@@ -184,27 +199,121 @@ const leave = () => {
   agent = null;
 };
 const over = (text) => {
+  quiet();
   session = null;
-  if (agent) agent.stop();
-  agent = null;
+  if (agent && !rung) agent.stop(); // a page that rings stays where it can be reached
+  if (!rung) agent = null;
   release();
   by("talk-mute").setAttribute("aria-pressed", "false");
   delete panel.dataset.busy;
   by("talk-say").textContent = text;
-  if (text === panel.dataset.over) { // the page itself tells how it ended, and offers what comes next
+  if (!text || text === panel.dataset.over) { // the page itself tells how it ended, and offers what comes next
     show();
-    closed();
+    closed(text);
   } else {
     show("talk-close");
   }
 };
 
+// --- a page that rings
+const ringing = () => {
+  const context = new AudioContext();
+  const once = () => {
+    if (context.state !== "running") return; // browsers play nothing before somebody has touched the page
+    [0, 0.4].forEach((later) => {
+      const [tone, volume] = [context.createOscillator(), context.createGain()];
+      tone.frequency.value = 660;
+      volume.gain.value = 0.15;
+      tone.connect(volume).connect(context.destination);
+      tone.start(context.currentTime + later);
+      tone.stop(context.currentTime + later + 0.25);
+    });
+    if (navigator.vibrate) navigator.vibrate([250, 150, 250]);
+  };
+  once();
+  const clock = setInterval(once, RING_MS);
+  bell = () => { clearInterval(clock); context.close(); };
+};
+const quiet = () => {
+  if (bell) bell();
+  bell = 0;
+  if (rung) rung.quiet();
+};
+const onCall = async ({ originator, session: come, request }) => {
+  if (originator !== "remote") return;
+  if (session) {
+    come.terminate({ status_code: 486 }); // busy: RFC 3261, 21.4.24
+    return;
+  }
+  session = come;
+  follow();
+  come.on("peerconnection", ({ peerconnection }) => hear(peerconnection));
+  come.on("failed", () => { if (come === session) over(come.data.answered ? panel.dataset.failed : ""); });
+  const answer = await fetch(panel.dataset.caller + request.ruri.getParam("attempt")).catch(() => null);
+  const order = answer && answer.ok ? await answer.json() : { say: panel.dataset.unknown, ice: [] };
+  if (session !== come) return; // it was not for long
+  come.data.ice = order.ice;
+  panel.hidden = false;
+  show("talk-ring");
+  by("talk-say").textContent = order.say;
+  rung.rings(order.say);
+  ringing();
+  by("talk-answer").focus();
+};
+const answer = async () => {
+  const come = session;
+  if (!come || come.data.answered) return;
+  come.data.answered = true;
+  quiet();
+  panel.dataset.busy = "yes";
+  show("talk-sound", "talk-during");
+  say("calling");
+  try {
+    await take("");
+    await listDevices();
+  } catch (error) {
+    if (session === come) come.terminate({ status_code: 480 }); // RFC 3261, 21.4.18: the next telephone is tried
+    over(error.name === "NotAllowedError" ? panel.dataset.denied : panel.dataset.noDevice);
+    return;
+  }
+  if (session !== come) { // nobody waits any more
+    release();
+    return;
+  }
+  come.answer({ mediaStream: microphone, pcConfig: { iceServers: come.data.ice } });
+};
+export const allowed = async () => { // asks whether the microphone may be used; raises as getUserMedia
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: false });
+  for (const track of stream.getTracks()) track.stop();
+};
+export const stand = (section, script) => { // `script`: here(), lost(), rings(text), quiet(), closed(text)
+  rung = script;
+  wire(section, (text) => { panel.hidden = true; script.closed(text); });
+  agent = agentAt(section.dataset.socket, LONGEST_WAIT_S);
+  agent.on("connected", () => { script.here(); backAgain(); });
+  agent.on("disconnected", () => {
+    if (session && session.isEstablished()) say("lost");
+    script.lost();
+  });
+  agent.on("newRTCSession", onCall);
+  agent.start();
+};
+export const leaveOff = () => { leave(); release(); quiet(); panel.hidden = true; };
+
 // --- what is pressed
 const press = {
+  "talk-answer": answer,
+  "talk-refuse": () => { // 603, not 486: nobody is to be called elsewhere for it (RFC 3261, 21.6.2)
+    if (session) session.terminate({ status_code: 603 });
+    over("");
+  },
   "talk-start": start,
   "talk-beep": beep,
   "talk-close": () => { release(); show(); say(""); closed(); },
-  "talk-hang-up": () => { leave(); over(panel.dataset.over); },
+  "talk-hang-up": () => {
+    if (session && !session.isEnded()) session.terminate();
+    over(panel.dataset.over);
+  },
   "talk-mute": () => {
     if (!session) return;
     const off = by("talk-mute").getAttribute("aria-pressed") !== "true";
@@ -231,16 +340,18 @@ const onDevice = async () => {
   }
 };
 
-export const open = async (section, whenClosed) => {
+const wire = (section, whenClosed) => {
   closed = whenClosed;
-  if (!panel) {
-    panel = section;
-    panel.addEventListener("click", onClick);
-    by("talk-device").addEventListener("change", onDevice);
-    by("talk-speaker").addEventListener("change", onSpeaker);
-    navigator.mediaDevices.addEventListener("devicechange", listDevices);
-    addEventListener("pagehide", () => { leave(); release(); });
-  }
+  if (panel) return;
+  panel = section;
+  panel.addEventListener("click", onClick);
+  by("talk-device").addEventListener("change", onDevice);
+  by("talk-speaker").addEventListener("change", onSpeaker);
+  navigator.mediaDevices.addEventListener("devicechange", listDevices);
+  addEventListener("pagehide", () => { leave(); release(); });
+};
+export const open = async (section, whenClosed) => {
+  wire(section, whenClosed);
   show();
   say("asking");
   by("talk-title").focus();

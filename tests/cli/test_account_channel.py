@@ -57,6 +57,19 @@ def test_what_is_wrong_is_said_and_changes_nothing(gateway: Gateway, words: tupl
     assert sorted(listed(gateway)) == before
 
 
+def test_the_browser_is_a_channel_like_others(gateway: Gateway) -> None:
+    told = gateway.run("account", "change", ADA, "--browser").stdout
+    assert "Calls to Ada" in told and "browser" in told
+    lines = lambda *words: gateway.run("account", "channel", ADA, *words).stdout  # noqa: E731
+    assert "browser" in lines().splitlines()[3], lines()
+    assert "Mon-Fri 9-18" in lines("browser", "--hours", "Mon-Fri 9-18")
+    assert "browser" not in gateway.run("account", "change", ADA, "--no-browser").stdout
+    alone = gateway.run("account", "add", "mary@example.org", "--name", "Mary", "--browser").stdout
+    assert "lead to browser" in alone
+    refused = gateway.run("account", "change", "mary@example.org", "--no-browser", check=False)
+    assert refused.returncode != 0 and "by browser alone" in refused.stdout + refused.stderr
+
+
 def test_what_is_named_anew_comes_where_its_kind_stood(gateway: Gateway) -> None:
     listed(gateway, "+33 1 99 00 12 34", "--first")
     gateway.run("account", "change", ADA, "--number", "01 99 00 12 34", "--number", "01 99 00 77 77")

@@ -64,6 +64,16 @@ async def link_to(world: World, to: str = BEN, sender: str = ADA) -> str:
     return link
 
 
+async def sign_in(world: World, http: Visitor, address: str) -> None:
+    """The visitor is signed in at /my, by what was mailed to that address."""
+    before = len(world.mailbox(address))
+    await http.post(f"{world.gateway.url}/my/link", address=address, subject="")
+    mailed = (await world.wait_for_mail(address, before + 1))[-1].decode()
+    found = re.search(r"/my/in/[A-Za-z0-9_-]+", mailed.replace("=\n", ""))
+    assert found is not None, mailed
+    assert (await http.post(f"{world.gateway.url}{found[0]}")).status_code == 303
+
+
 def everybody_answers(world: World) -> None:
     """Both telephones pick up and press 1 after a second."""
     ready = Answer(press=((1.0, "1"),))

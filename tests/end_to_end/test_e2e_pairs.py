@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from e2e_hidden import shows
 from e2e_letters import letter
-from e2e_world import Visitor, invited, link_to, reset
+from e2e_world import Visitor, invited, link_to, reset, sign_in
 from lab.phone import Answer, Ring
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
 
@@ -56,12 +56,7 @@ async def by_own_order(world: World, http: Visitor) -> Callable[[str], Awaitable
     home = f"{world.gateway.url}/my"
 
     async def press(link: str) -> int:
-        before = len(world.mailbox(BEN))
-        await http.post(f"{home}/link", address=BEN, subject="")
-        mailed = (await world.wait_for_mail(BEN, before + 1))[-1].decode()
-        found = re.search(r"/my/in/[A-Za-z0-9_-]+", mailed.replace("=\n", ""))
-        assert found is not None, mailed
-        assert (await http.post(f"{world.gateway.url}{found[0]}")).status_code == 303
+        await sign_in(world, http, BEN)
         page = await http.get(f"{home}/call/{link.rpartition('/')[2]}")
         key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
         assert key is not None, page.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,32 @@ def test_a_browser_leg_is_not_dialled_and_sip_elsewhere_needs_an_endpoint() -> N
     ):
         with pytest.raises(ValueError, match=r"cannot be dialled|no endpoint"):
             ways(Channel.parse(uri), settings)
+
+
+OWNER = "a1" * 16
+OPEN = replace(SETTINGS, pages={OWNER: ("127.0.0.88:4002", "127.0.0.88:4001")})
+
+
+def test_pages_of_one_person_ring_at_once_and_know_the_attempt(order: Make) -> None:
+    page = Channel.parse(f"page:{OWNER}")
+    made = order(leg2=page)
+    lines = originate_action(made, OPEN, 0.0)["Variable"]
+    told = next(line for line in lines if line.startswith("__MG_ORDER=")).removeprefix("__MG_ORDER=")
+    found = dict(zip(FIELDS, told.split("|"), strict=True))
+    each = [f"PJSIP/mailgate-web/sip:page@127.0.0.88:{n};transport=ws;attempt={made.attempt_id}" for n in (4002, 4001)]
+    assert found["leg2"] == "&".join(each)
+    as_leg1 = originate_action(replace(made, leg1=page, leg2=made.leg1), OPEN, 0.0)
+    assert as_leg1["Channel"] == each[0], "an Originate calls one, the newest"
+
+
+def test_a_page_that_was_closed_since_gives_way_to_the_next_channel(order: Make) -> None:
+    page, telephone = Channel.parse(f"page:{OWNER}"), Channel.parse("tel:+33199001234")
+    following = Further(channel=telephone, confirm=True)
+    found = fields(order(leg2=page, confirm2=False, then2=(following,)))
+    assert found["leg2"] == "PJSIP/+33199001234@trunk"
+    assert (found["ask2"], found["more"]) == ("1", "")
+    with pytest.raises(ValueError, match="no page of that account is open"):
+        originate_action(order(leg2=page), SETTINGS, 0.0)
 
 
 def test_leg_1_is_called_as_the_gateway_under_the_attempts_id(order: Make) -> None:

@@ -18,6 +18,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from mailgate.calls.action import (
@@ -34,6 +35,7 @@ from mailgate.calls.asterisk.health import fault
 from mailgate.calls.asterisk.link import Action, Link, LinkLost, LoginRefused, Message
 from mailgate.calls.asterisk.seats import Seats
 from mailgate.calls.model import COMES_IN, CallEvent, CallOrder, Channel, Ended, Kind, Outcome, Ringing
+from mailgate.calls.pages import OpenPages
 from mailgate.calls.settings import AsteriskSettings
 from mailgate.calls.stream import ENDED, Arrival, LetGo, Stream, attempt_of, newer, rank
 from mailgate.calls.trunks import lines_for
@@ -68,8 +70,10 @@ class Asterisk:
         on_dial_in: OnDialIn | None = None,
         clock: Callable[[], float] = time.time,
         nonce_ttl_s: float = NONCE_TTL_S,
+        pages: OpenPages | None = None,
     ) -> None:
         self._settings = settings
+        self._pages = pages or OpenPages()
         self._on_event = on_event
         self._on_connected = on_connected
         self._on_dial_in = on_dial_in
@@ -133,7 +137,7 @@ class Asterisk:
     async def _begin(self, order: CallOrder) -> None:
         try:
             lines = await self._seats.take(order)
-            action = order_action(order, self._settings, self._clock(), *lines)
+            action = order_action(order, self._at_this_moment(), self._clock(), *lines)
         except ValueError as error:
             raise CallFailed(str(error)) from error
         except OutcomeUnknown as error:  # the link went while it was asked: nothing was sent
@@ -215,7 +219,12 @@ class Asterisk:
 
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
-        return await reach.available(channel, self._settings, self.act, connected=self.connected)
+        return await reach.available(channel, self._at_this_moment(), self.act, connected=self.connected)
+
+    def _at_this_moment(self) -> AsteriskSettings:
+        """The settings, with where pages are that ring."""
+        open_now = self._pages.where()
+        return replace(self._settings, pages=open_now) if open_now else self._settings
 
     async def _look_up(self, attempts: Iterable[str]) -> tuple[dict[str, CallEvent | None], dict[str, bool]]:
         now = self._clock()
@@ -366,7 +375,11 @@ class Asterisk:
             return "no"
         try:
             lines = lines_for(order.leg2.address, self._settings.lines) if order.leg2.kind is Kind.TEL else None
-            await self._send(order, admit_action(order, arrival.channel, self._settings, self._clock(), lines))
+            action = admit_action(order, arrival.channel, self._at_this_moment(), self._clock(), lines)
+            await self._send(order, action)
+        except ValueError:  # the page that leg 2 was has gone meanwhile
+            self._queue.put_nowait(Ended(attempt_id=order.attempt_id, outcome=Outcome.NOT_PLACED))
+            return "no"
         except CallFailed:
             self._queue.put_nowait(Ended(attempt_id=order.attempt_id, outcome=Outcome.NOT_PLACED))
         except OutcomeUnknown:

@@ -285,6 +285,7 @@
       if (answer.type === "opaqueredirect") {
         left = true;
         line("signedOut");
+        document.dispatchEvent(new Event("signed-out"));
         return;
       }
     } catch { /* not there: a restart, or no network */ }

@@ -1,0 +1,83 @@
+"""A page's SIP between its WebSocket and Asterisk's: what both relays share (RFC 7118).
+
+Frames are passed on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE.
+Source: websockets.readthedocs.io (asyncio client), Starlette's WebSocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.typing import Subprotocol
+
+from mailgate.web.settings import TalkSettings
+
+log = logging.getLogger(__name__)
+
+MOST_OCTETS = 16_384
+"""Of one SIP message: an INVITE of Chromium with twenty candidates has 6 kB."""
+_METHODS = ("INVITE ", "ACK ", "BYE ", "CANCEL ", "UPDATE ", "INFO ", "PRACK ", "OPTIONS ", "SIP/2.0 ")
+_CONNECT_S = 5.0
+
+
+async def connect(settings: TalkSettings) -> ClientConnection:
+    """A connection to Asterisk, from the relay's own address. Raises OSError, TimeoutError, WebSocketException."""
+    return await open_socket(
+        f"ws://{settings.asterisk}/ws",
+        subprotocols=[Subprotocol("sip")],
+        local_addr=(settings.relay_address, 0),
+        open_timeout=_CONNECT_S,
+        close_timeout=0.2,  # Asterisk does not take leave
+        max_size=4 * MOST_OCTETS,
+        compression=None,
+        ping_interval=None,
+        proxy=None,
+    )
+
+
+async def pass_on(
+    socket: WebSocket,
+    asterisk: ClientConnection,
+    *,
+    until: Callable[[], Awaitable[None]],
+    down_passes: Callable[[str], None] = lambda text: None,
+    up_passes: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Both ways, until either side ends, or `until` does. `down_passes` and `up_passes` hear what goes to the page, and
+    to Asterisk."""
+
+    async def down() -> None:
+        async for message in asterisk:
+            down_passes(message if isinstance(message, str) else message.decode(errors="replace"))
+            await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+
+    async def up() -> None:
+        while (text := await _received(socket)) is not None:
+            if len(text) > MOST_OCTETS or (text.strip() and not text.startswith(_METHODS)):
+                log.warning("a page sent what is no call", extra={"action": "relay_refused"})
+                return
+            up_passes(text)
+            await asterisk.send(text)
+
+    ways: list[Callable[[], Awaitable[None]]] = [down, up, until]
+    tasks = [asyncio.ensure_future(way()) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _received(socket: WebSocket) -> str | None:
+    """The next message; None at the end, or where it is not text."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    text = message.get("text")
+    return None if text is None else str(text)
