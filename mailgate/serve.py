@@ -45,6 +45,7 @@ from mailgate.configured import (
 )
 from mailgate.delivery_notes import DeliveryNotes
 from mailgate.failed_calls import FailedCalls
+from mailgate.heralds import Heralds
 from mailgate.intake import host_of, port_of
 from mailgate.keyfiles import load_ring
 from mailgate.listeners import calling, listeners, ways
@@ -232,6 +233,11 @@ async def _running(config: Config) -> AsyncIterator[None]:
             by_im[Way.IM] = (chatting.network, chatting.network.reaches)
         by_mail = MailNetwork(relay, said, _signing(config))
         everywhere = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone(), others=by_im)
+        heralds = Heralds(
+            store=store, sealer=sealer, reaches=everywhere.screens, deliver=everywhere.deliver, now=time.time
+        )
+        held.on_step(heralds.stepped)
+        stack.push_async_callback(heralds.close)
         codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)
         network = ByKind(networks={Kind.SPOKEN_CODE: codes}, otherwise=everywhere)
         postman = Post(store=store, sealer=sealer, network=network, now=time.time, nudged=mail_waits)

@@ -65,6 +65,7 @@ ROOMS = {
     "mailgate.offers.scheduler": Floor.SERVICE,
     "mailgate.offers.missed_call": Floor.SERVICE,
     "mailgate.offers.chats": Floor.SERVICE,
+    "mailgate.heralds": Floor.SERVICE,
     "mailgate.waiting": Floor.SERVICE,
     "mailgate.spoken": Floor.SERVICE,
     "mailgate.failed_calls": Floor.SERVE,

@@ -27,7 +27,7 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0, 2.2 has no room for; a server ends the stream over it."""
 
-TOLD = frozenset({Kind.DECLINED, Kind.REPLIED, Kind.MISSED})
+TOLD = frozenset({Kind.ACCEPTED, Kind.DECLINED, Kind.REPLIED, Kind.MISSED})
 """What an offeror is told in a chat."""
 
 

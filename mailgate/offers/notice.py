@@ -18,6 +18,7 @@ class Kind(Enum):
 
     DECLINED = "declined"  # to the offeror: values offeree, reason, text, message_id; offer, telephone
     REPLIED = "replied"  # to the offeror: values offeree, text, message_id; offer, telephone
+    ACCEPTED = "accepted"  # to the offeror, at once or not at all: values offeree
     MISSED = "missed"  # to the offeror: values offeree, destination, outcome, message_id
     # about a chosen time, see mailgate.offers.slot_notices for the values
     SLOT_BOOKED = "slot-booked"

@@ -35,16 +35,17 @@ class BadOrder(MailgateError):
 DEFAULT = (Way.SOCKET, Way.IM, Way.MAIL)
 
 _OFFERS = frozenset({Kind.OFFERED, Kind.MISSED_CALL})
-_NEWS = frozenset({Kind.DECLINED, Kind.REPLIED, Kind.MISSED, Kind.SLOT_MISSED})
+_NEWS = frozenset({Kind.ACCEPTED, Kind.DECLINED, Kind.REPLIED, Kind.MISSED, Kind.SLOT_MISSED})
 _CALENDAR = frozenset({Kind.SLOT_BOOKED, Kind.SLOT_MOVED, Kind.SLOT_CANCELLED})
 
 CARRIES: Mapping[Way, frozenset[Kind]] = {
     Way.SOCKET: _OFFERS | _NEWS,
     Way.IM: _OFFERS | _NEWS,
     Way.TELEPHONE: frozenset({Kind.DECLINED, Kind.REPLIED}),
-    Way.MAIL: frozenset(Kind),
+    Way.MAIL: frozenset(Kind) - {Kind.ACCEPTED},
 }
-"""What each network can carry. A notice with a calendar file goes by mail, where calendars read it."""
+"""What each network can carry. A notice with a calendar file goes by mail, where calendars read it; that a call is
+being made is no news by the time that mail is read."""
 
 BESIDE = _CALENDAR
 """Kinds that are shown on open sockets too, while their file goes by mail."""

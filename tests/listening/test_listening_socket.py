@@ -135,6 +135,24 @@ async def test_a_decline_and_an_answer_reach_the_offeror_s_device(home: House) -
     await ada.leave()
 
 
+async def test_the_offeror_is_told_at_once_that_a_call_is_made_and_by_no_mail(home: House) -> None:
+    ben, ada = (
+        await Device.come(home.gateway.url, await home.key(BEN)),
+        await Device.come(home.gateway.url, await home.key(ADA)),
+    )
+    await ada.say("make", to=BEN)
+    offer = (await ben.hears("offer", offer=(await ada.hears("made"))["offer"]))["offer"]
+    mails = len(home.hop.taken)
+    await ben.say("accept", offer=offer, channel=BEN_NUMBER)
+    news = await ada.hears("news", kind="accepted")
+    assert news["title"] == f"Your call is being made: {BEN}" and "Your telephone rings" in news["text"]
+    await ada.leave()
+    await ben.say("accept", offer=offer, channel=BEN_NUMBER)
+    await asyncio.sleep(2)
+    assert not [s for s in home.hop.subjects()[mails:] if "being made" in s], "it is told on a screen, or not at all"
+    await ben.leave()
+
+
 async def test_nobody_else_sees_or_touches_an_offer(home: House) -> None:
     ben = await Device.come(home.gateway.url, await home.key(BEN))
     ada = await Device.come(home.gateway.url, await home.key(ADA))
