@@ -96,8 +96,9 @@ def ringing(rows: Rows, sealer: Sealer, account_id: str, channels: tuple[Channel
     if not found:
         return channels
     every = [_destination(sealer, account_id, row) for row in found]
-    page, own = Channel(Kind.PAGE, account_id), every[0].channels
-    if page in own and page not in channels and set(channels) <= set(own):
+    own = every[0].channels
+    page = next((c for c in own if c.kind is Kind.PAGE), None)
+    if page is not None and page not in channels and set(channels) <= set(own):
         place = sum(c in channels for c in own[: own.index(page)])
         channels = (*channels[:place], page, *channels[place:])
     verified = frozenset().union(*(each.verified for each in every))
