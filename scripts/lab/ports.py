@@ -8,13 +8,14 @@ until they end (unix(7), "Abstract sockets"; one name space for each network nam
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from collections import deque
 
 HOST = "127.0.0.1"
 _FIRST, _COUNT = 10_000, 20_000
-_RESERVED: deque[socket.socket] = deque(maxlen=100)
+_RESERVED: deque[int] = deque(maxlen=100)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -30,6 +31,6 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
             claim.close()
             continue
         if len(_RESERVED) == _RESERVED.maxlen:
-            _RESERVED.popleft().close()
-        _RESERVED.append(claim)
+            os.close(_RESERVED.popleft())
+        _RESERVED.append(claim.detach())
         return port
