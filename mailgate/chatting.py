@@ -16,6 +16,7 @@ from mailgate.networks.xmpp_settings import StreamSettings, XmppSettings
 from mailgate.offers.booking import Bookings
 from mailgate.offers.chats import Chats
 from mailgate.offers.heard import ChatRules
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers
 from mailgate.store import chats
 from mailgate.store.database import Store
@@ -29,7 +30,14 @@ class Chatting:
     """One gateway's."""
 
     def __init__(
-        self, config: Config, *, store: Store, sealer: Sealer, offers: Offers, bookings: Bookings | None
+        self,
+        config: Config,
+        *,
+        store: Store,
+        sealer: Sealer,
+        offers: Offers,
+        own_order: OwnOrder,
+        bookings: Bookings | None,
     ) -> None:
         """Raises ConfigError."""
         try:
@@ -40,6 +48,7 @@ class Chatting:
         self._domains = frozenset(config.xmpp.same_address_domains)
         talks = Chats(
             offers,
+            own_order=own_order,
             store=store,
             sealer=sealer,
             ring=load_ring(config.keys.token_file),

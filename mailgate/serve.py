@@ -228,7 +228,9 @@ async def _running(config: Config) -> AsyncIterator[None]:
         by_im: dict[Way, tuple[Network, Callable[[str], bool]]] = {}
         if config.xmpp.enabled:
             booking = bookings if config.later.enabled else None
-            chatting = Chatting(config, store=store, sealer=sealer, offers=offers, bookings=booking)
+            chatting = Chatting(
+                config, store=store, sealer=sealer, offers=offers, own_order=own_order, bookings=booking
+            )
             stack.push_async_callback(_ended, chatting.run())
             by_im[Way.IM] = (chatting.network, chatting.network.reaches)
         by_mail = MailNetwork(relay, said, _signing(config))

@@ -27,6 +27,7 @@ from mailgate.offers.answer import Reason
 from mailgate.offers.booking import Asked, Bookings
 from mailgate.offers.heard import ChatRules, Heard, Spoken, failure, shown
 from mailgate.offers.offer import IllegalTransition
+from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.slots import SlotRefused
 from mailgate.offers.table import ENDED, State
@@ -57,6 +58,8 @@ log = logging.getLogger(__name__)
 
 LATE_S = 300.0
 ASKED_S = 900.0
+_NO_WAY = frozenset({"no-channel", "none-available"})
+"""Refusals of a call by the reader's own list: there is none, or nothing of it can be had. A number would do."""
 _NUMBER, _TIME, _SLOT = "number", "time", "slot "
 
 Says = Mapping[str, str]
@@ -87,6 +90,7 @@ class Chats:
         self,
         offers: Offers,
         *,
+        own_order: OwnOrder,
         store: Store,
         sealer: Sealer,
         ring: KeyRing,
@@ -98,6 +102,7 @@ class Chats:
         now: Callable[[], float],
     ) -> None:
         self._offers = offers
+        self._own_order = own_order
         self._store = store
         self._sealer = sealer
         self._ring = ring
@@ -208,6 +213,12 @@ class Chats:
 
         return self._store.read(work)
 
+    def called_on(self, held: _Held) -> Channel:
+        """Where the reader's telephone is called by the attempt that has just begun."""
+        offer = self._store.read(lambda rows: rows_of.by_id(rows, self._sealer, held.chat.offer_id))
+        assert offer is not None and offer.attempt is not None
+        return offer.attempt.leg1
+
 
 class _Turn:
     """One message and its answer."""
@@ -272,15 +283,21 @@ class _Turn:
                 assert_never(said)
 
     async def _accept(self, number: str) -> str:
-        channel = self._typed(number) if number else self._chats.party(self._held).channel
+        typed = self._typed(number) if number else None
         if self._held.view.in_call:
             return self._say("under-way")
-        if channel is None:
+        try:
+            if typed is not None:
+                view = await self._chats._offers.accept(self._held.token, typed, browser=self._reader)
+            else:
+                view = await self._chats._own_order.accept_listed(self._held.token, browser=self._reader)
+        except CallRefused as error:
+            if error.reason not in _NO_WAY:
+                raise
             await self._chats.ask(self._reader, self._held, _NUMBER)
             return self._say("number")
-        view = await self._chats._offers.accept(self._held.token, channel, browser=self._reader)
         self._call = (self._held.token, view.attempts)
-        return self._say("calling", where=shown(channel))
+        return self._say("calling", where=shown(typed or self._chats.called_on(self._held)))
 
     async def _number(self, number: str, question: str) -> str:
         if question.startswith(_SLOT):

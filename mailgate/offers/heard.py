@@ -39,7 +39,9 @@ class ChatRules:
 
 
 def shown(channel: Channel) -> str:
-    """A telephone by the end of its number, whoever may look over the reader's shoulder."""
+    """A telephone by the end of its number, whoever may look over the reader's shoulder; a page by its path."""
+    if channel.kind is Kind.PAGE:
+        return "/my/listen"
     return f"…{tail(channel)}" if channel.kind is Kind.TEL else channel.address
 
 

@@ -26,6 +26,8 @@ from mailgate.offers.issue import Rules
 from mailgate.offers.notice import Kind as NoticeKind
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Offer, Terms
+from mailgate.offers.own_order import OwnOrder
+from mailgate.offers.reach import Reach
 from mailgate.offers.service import Offers
 from mailgate.offers.slots import Rules as SlotRules
 from mailgate.store import accounts, chats
@@ -99,8 +101,12 @@ class Side:
             self.offers, store=self.store, sealer=SEALER, rules=hours, own_number="+33199000000", now=self.now
         )
         rules = DiallingRules(region="FR", countries=frozenset(), denied=(), sip_users=None, sip_domains=frozenset())
+        self.away: set[Channel] = set()
         self.chats = Chats(
             self.offers,
+            own_order=OwnOrder(
+                self.offers, Reach(self.store, SEALER), self._available, own_number="+33199000000", now=self.now
+            ),
             store=self.store,
             sealer=SEALER,
             ring=RING,
@@ -114,6 +120,9 @@ class Side:
 
     def now(self) -> float:
         return time.time() + self.clock[0]
+
+    async def _available(self, channel: Channel) -> bool:
+        return channel not in self.away
 
     async def _order(self, offer: Offer) -> CallOrder:
         assert offer.attempt is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 
 from xmpp_world import ADA, BEN, BEN_PHONE, SEALER, Side, account
 
-from mailgate.calls.model import Ended, Outcome
+from mailgate.calls.model import Channel, Ended, Outcome
 from mailgate.offers.heard import Heard, Spoken
 from mailgate.offers.notice import Kind
 from mailgate.offers.table import State
-from mailgate.store import outbox
+from mailgate.store import accounts, outbox
 
 READER = "xmpp:ben@example.net"
 
@@ -51,6 +52,21 @@ async def stranger(tmp_path: Path) -> AsyncIterator[Ben]:
 async def ben(stranger: Ben) -> Ben:
     stranger.side.known(account(BEN, "Ben Bright", BEN_PHONE, "ben", zone="Europe/Paris"), BEN)
     return stranger
+
+
+async def test_who_accepts_is_called_by_their_own_list_as_far_as_it_can_be_had(ben: Ben) -> None:
+    offer_id = await ben.has()
+    ben.side.away = {BEN_PHONE}
+    assert "On which number" in (await ben.says("accept")).text, "nothing of the list can be had"
+    assert ben.side.stored(offer_id).state is State.OPEN
+    own = Channel.parse("sip:ben")
+    known = account(BEN, "Ben Bright", BEN_PHONE, "ben", zone="Europe/Paris")
+    listed = replace(known.destinations[0], channels=(BEN_PHONE, own), verified=frozenset({BEN_PHONE, own}))
+    changed = replace(known, destinations=(listed,))
+    ben.side.store.transact_now(lambda rows: accounts.replace(rows, SEALER, changed))
+    assert "(ben)" in (await ben.says("accept")).text
+    await ben.side.offers.close()
+    assert ben.side.calls.orders[0].leg1 == own
 
 
 async def test_who_has_no_telephone_is_asked_for_one(stranger: Ben) -> None:
