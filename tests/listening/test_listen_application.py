@@ -6,12 +6,13 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from lab.application import Application, until
+from lab.certificates import Authority
 from lab.gateway import HOST
 from lab.ports import free_port
 from listening_world import ADA, BEN, House, house
@@ -21,12 +22,21 @@ from websockets.exceptions import ConnectionClosed
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home() -> AsyncIterator[House]:
-    folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with house(folder, ack_s=10, call_out=["127.0.0.0/8"]) as found:
+async def home(folder: Path) -> AsyncIterator[House]:
+    authority = Authority(folder)
+    authority.issue(HOST)
+    Authority(folder, "Stranger").issue("127.0.0.2")
+    ca_file = str(authority.path)
+    async with house(folder, ack_s=10, call_out=["127.0.0.0/8"], call_out_ca_file=ca_file) as found:
         yield found
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.timeout(600)
@@ -80,6 +90,25 @@ async def test_the_gateway_connects_to_an_application_s_own_socket(home: House) 
     await app.prints("^changed 1 declined")
     assert [s for s in home.hop.subjects()[mails:] if "offers you" in s] == []
     await app.end()
+
+
+@pytest.mark.timeout(600)
+async def test_an_application_s_own_socket_by_tls(home: House, folder: Path) -> None:
+    """The gateway speaks by TLS to whom its authority vouches for, and for that name; to nobody else."""
+    for served, vouched in ((HOST, True), ("127.0.0.2", False)):
+        port = free_port()
+        key = await home.key(BEN, "--connect", f"wss://{served}:{port}/")
+        tls = ("--tls-cert", str(folder / f"{served}.pem"), "--tls-key", str(folder / f"{served}.key"))
+        app = await Application.start("--serve", f"{served}:{port}", "--name", f"tower {served}", *tls, key=key)
+        await app.prints(f"^waiting for the gateway at {served}:{port}", 90)
+        if vouched:
+            await app.prints(f"^signed-in as tower {served}, for {BEN}", 90)
+            await home.command("offer", BEN, "--from", ADA, "--wait", "1")
+            await app.prints("^offer 1 Ada Lovelace offers you a call")
+        else:
+            await until(lambda: "CERTIFICATE_VERIFY_FAILED" in home.gateway.log, 60, lambda: home.gateway.log[-2000:])
+            assert not [line for line in app.lines if "signed-in" in line]
+        await app.end()
 
 
 @pytest.mark.timeout(600)
