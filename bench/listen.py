@@ -156,7 +156,7 @@ async def measure(sockets: int, count: int) -> bool:
             now=time.time,
             posted=lambda: None,
         )
-        offers.on_kept = listeners.kept
+        offers.on_kept = listeners.screens.kept
         web = WebSettings(
             public_url="http://127.0.0.1",
             organisation="Bench",

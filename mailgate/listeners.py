@@ -74,8 +74,8 @@ def listeners(
         pushes=pushes(config, store=store, sealer=sealer, say=say, contact=words.from_address),
     )
     if wished.enabled:
-        offers.on_kept = found.kept
-        offers.on_withdrawn = found.withdrawn
+        offers.on_kept = found.screens.kept
+        offers.on_withdrawn = found.screens.withdrawn
     return found
 
 
@@ -154,6 +154,6 @@ def ways(
         networks,
         reaches=reaches,
         order=lambda address: store.read(lambda rows: devices.networks_of(rows, address)),
-        beside=found.beside,
+        beside=found.screens.beside,
         went=went,
     )

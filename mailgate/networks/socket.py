@@ -50,11 +50,11 @@ class SocketNetwork:
         self._listeners = listeners
 
     def reaches(self, address: str) -> bool:
-        return self._listeners.available(address)
+        return self._listeners.screens.available(address)
 
     async def deliver(self, notice: Notice) -> Delivery:
         """One try; see mailgate.offers.notice.Network."""
-        return Delivery.DELIVERED if await self._listeners.show(notice) else Delivery.REFUSED
+        return Delivery.DELIVERED if await self._listeners.screens.show(notice) else Delivery.REFUSED
 
 
 class NotAllowed(MailgateError):

@@ -17,6 +17,7 @@ from lab import sink
 from lab.application import until
 from lab.gateway import HOST, Gateway
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 ADA, BEN = "ada@example.org", "ben@example.net"
 ADA_NUMBER, BEN_NUMBER = "+33199001234", "+33199000002"
@@ -68,12 +69,13 @@ class Device:
         await self.connection.send(json.dumps({"type": type, **fields}))
 
     async def _read(self) -> None:
-        async for text in self.connection:
-            message = json.loads(text)
-            message["heard_at"] = time.monotonic()
-            if self.acknowledges and "id" in message:
-                await self.say("shown", id=message["id"])
-            self.heard.append(message)
+        with contextlib.suppress(ConnectionClosed):  # some are cut off on purpose
+            async for text in self.connection:
+                message = json.loads(text)
+                message["heard_at"] = time.monotonic()
+                if self.acknowledges and "id" in message:
+                    await self.say("shown", id=message["id"])
+                self.heard.append(message)
 
     async def hears(self, type: str, within_s: float = 15.0, **fields: Any) -> dict[str, Any]:
         """The first message of that type with those fields."""

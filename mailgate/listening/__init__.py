@@ -1,0 +1,7 @@
+"""The server's side of listening applications: their connections (`listeners`), what they are shown (`screens`),
+and what they say (`hearing`)."""
+
+from mailgate.listening.listeners import Listeners
+from mailgate.listening.settings import Link, ListeningSettings, Say
+
+__all__ = ["Link", "Listeners", "ListeningSettings", "Say"]
