@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mailgate.config import Config
 from mailgate.configured import dial, time_zone
@@ -21,6 +22,9 @@ from mailgate.offers.service import Offers
 from mailgate.store import chats
 from mailgate.store.database import Store
 from mailgate.store.seal import Sealer
+
+if TYPE_CHECKING:
+    from mailgate.networks.xmpp import XmppNetwork
 
 COMPONENT_SERVER = "127.0.0.1:5347"
 """Where servers take components unless told otherwise."""
@@ -40,10 +44,7 @@ class Chatting:
         bookings: Bookings | None,
     ) -> None:
         """Raises ConfigError."""
-        try:
-            from mailgate.networks.xmpp import XmppNetwork  # other gateways need no slixmpp
-        except ModuleNotFoundError as error:
-            raise ConfigError("xmpp: needs slixmpp; run `pip install 'mailgate[xmpp]'`") from error
+        network = _network()
         self._store = store
         self._domains = frozenset(config.xmpp.same_address_domains)
         talks = Chats(
@@ -69,7 +70,7 @@ class Chatting:
             chat=ChatSettings(organisation=config.gateway.name, public_url=config.gateway.public_url),
             receipt_s=config.xmpp.receipt_s,
         )
-        self.network = XmppNetwork(settings, talks, jid_of=self._jid_of, everyone=self._everyone)
+        self.network = network(settings, talks, jid_of=self._jid_of, everyone=self._everyone)
 
     def run(self) -> asyncio.Task[None]:
         """Connects, and stays so until the task is cancelled."""
@@ -86,6 +87,21 @@ class Chatting:
             mail = self._store.read(chats.mail_addresses)
             found += [jid for each in mail if (jid := self._jid_of(each))]
         return dict.fromkeys(found)
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError where a gateway with this configuration would not start for it."""
+    if config.xmpp.enabled:
+        _network()
+        stream_settings(config)
+
+
+def _network() -> type[XmppNetwork]:
+    try:
+        from mailgate.networks.xmpp import XmppNetwork  # other gateways need no slixmpp
+    except ModuleNotFoundError as error:
+        raise ConfigError("xmpp: needs slixmpp; run `pip install 'mailgate[xmpp]'`") from error
+    return XmppNetwork
 
 
 def stream_settings(config: Config) -> StreamSettings:

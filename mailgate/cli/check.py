@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from mailgate import chatting, dkim_files, smtp_tls
 from mailgate import config as configuration
-from mailgate import dkim_files, smtp_tls
 from mailgate.cli.common import console, desk, find_config
 from mailgate.keyfiles import load_push_key, read_secret
 
@@ -30,5 +30,6 @@ def check(context: click.Context) -> None:
         read_secret(config.smtp.next_hop_auth.password_file)
     if config.listening.push and config.listening.push_key_file.exists():  # a missing one is made
         load_push_key(config.listening.push_key_file)
+    chatting.check(config)
     with desk(context):
         console.print(f"{path}: good")

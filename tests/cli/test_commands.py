@@ -145,6 +145,13 @@ def test_check_names_a_secret_that_everybody_may_read(admin: Admin) -> None:
         admin.types("check")
 
 
+def test_check_wants_the_secret_of_instant_messages(admin: Admin) -> None:
+    path = admin.folder / "mailgate.toml"
+    path.write_text(re.sub(r"(?m)^\[xmpp\]$", '[xmpp]\ncomponent = "calls.example.org"', path.read_text()))
+    with pytest.raises(ConfigError, match=r"xmpp\.secret"):
+        admin.types("check")
+
+
 def test_accounts_are_added_listed_changed_and_removed_and_numbers_stay_hidden(admin: Admin) -> None:
     added = admin.types(
         *("account", "add", "ada@example.org", "--name", "Ada Lovelace", "--number", "01 99 00 12 34"),
