@@ -14,6 +14,7 @@ from web_states_more import later, passed_on, unverified
 
 from mailgate.calls.model import Answered, Channel, Confirmed, Ended, Kind, Outcome, Ringing
 from mailgate.errors import OutcomeUnknown
+from mailgate.offers.forwarding import Forwarding
 from mailgate.offers.service import Rules
 from mailgate.web.settings import TalkSettings
 
@@ -88,7 +89,8 @@ async def _offers(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
 
 
 async def _calls(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
-    gateway = await make_gateway(rules=Rules(uses=3, attempts=9))
+    """As whoever has pressed sees it: the browser that looks here is no other one where the link is good for all."""
+    gateway = await make_gateway(rules=Rules(uses=3, attempts=9, forwarding=Forwarding.BEARER))
     token = await gateway.open()
     attempt_id = await gateway.accepted(token)
     url = f"{gateway.url}/a/{token}"
@@ -112,7 +114,7 @@ async def _calls(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
 
 
 async def _ends(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
-    gateway = await make_gateway(rules=Rules(uses=99, attempts=99))
+    gateway = await make_gateway(rules=Rules(uses=99, attempts=99, forwarding=Forwarding.BEARER))
     pictured = {Outcome.OFFEREE_BUSY, Outcome.NOT_ME, Outcome.DESTINATION_NO_ANSWER, Outcome.LOST}
     for outcome in sorted(Outcome, key=lambda o: o is Outcome.NOT_ME):  # after it, that number is called no more
         token = await gateway.open()
@@ -125,7 +127,7 @@ async def _ends(make_gateway: MakeGateway) -> AsyncIterator[Shown]:
             await gateway.offers.revoke(gateway.offers.offer_id_of(token))
         await gateway.offers.on_call_event(Ended(attempt_id=attempt_id, outcome=outcome, bridged_s=83))
         yield Shown(name=outcome.value, url=f"{gateway.url}/a/{token}", pictured=outcome in pictured)
-    once = await make_gateway(rules=Rules(uses=1, attempts=1))
+    once = await make_gateway(rules=Rules(uses=1, attempts=1, forwarding=Forwarding.BEARER))
     for outcome, name in ((Outcome.COMPLETED, "used up"), (Outcome.DESTINATION_BUSY, "tried in vain")):
         token = await once.open()
         await once.ends(token, outcome, bridged_s=7384)
