@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from mailgate.accounts.model import Account
-from mailgate.calls.model import Kind
+from mailgate.calls.model import Channel, Kind
 from mailgate.offers.table import IN_CALL
 from mailgate.store import accounts
 from mailgate.store import offers as rows_of
@@ -22,6 +22,11 @@ class Caller:
 
     name: str = field(repr=False)
     own: bool
+
+
+def stands(account: Account) -> bool:
+    """Whether calls to the account's owner come to their page, where it is open."""
+    return Channel(Kind.PAGE, account.account_id) in account.destinations[0].channels
 
 
 class OwnPage:

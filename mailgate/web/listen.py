@@ -35,6 +35,7 @@ from mailgate.accounts.model import Account
 from mailgate.listening import Listeners
 from mailgate.offers.answer import Reason
 from mailgate.offers.own import Own
+from mailgate.offers.own_page import stands
 from mailgate.pushing import Pushes, PushRefused
 from mailgate.web.guard import security_headers
 from mailgate.web.language import asked
@@ -126,7 +127,7 @@ class ListenPages:
                 "channels": self._listeners.own_channels(here.account),
                 "device": browser_name(request.headers.get("user-agent", "")),
                 "talks": self._pages.talks,
-                "rings": self._rings,
+                "rings": self._rings_of(here),
                 "later": self._pages.later,
                 "reasons": _REASONS,
                 "push": self._push_of(here),
@@ -136,6 +137,10 @@ class ListenPages:
         if here.device_id:
             self._keep(answer, request.cookies[DEVICE_COOKIE])
         return answer
+
+    def _rings_of(self, here: SignedIn) -> Mapping[str, object] | None:
+        """What the page needs to be a telephone; None where none is."""
+        return {"key": self._own.form_key(here.secret), "stands": stands(here.account)} if self._rings else None
 
     def _push_of(self, here: SignedIn) -> Mapping[str, object] | None:
         """What the page needs to subscribe; None where nobody is woken."""

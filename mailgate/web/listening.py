@@ -46,7 +46,7 @@ def listening(
     who = who_is(own, listeners.pushes)
     phone: tuple[BaseRoute, ...] = ()
     if rings and pages.talks and settings.talk:
-        phone = (*PagePhone(settings.talk, *rings, pages, who, settings.origin, now).routes(),)
+        phone = (*PagePhone(settings.talk, *rings, pages, who, own.form_key, settings.origin, now).routes(),)
     page = ListenPages(settings, listeners, own, pages, who, rings=bool(phone))
     sockets = ListenSockets(settings, listeners, who)
     routes = (*page.routes(), *Installed(settings, pages).routes(), *sockets.routes(), *phone)

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import WebSocketException
 
 from mailgate.offers.service import Offers, UnknownOffer
-from mailgate.web import sip_socket
+from mailgate.web import sip_socket, sip_text
 from mailgate.web.settings import TalkSettings
 from tokens.errors import TokenError
 
@@ -62,7 +62,13 @@ class SipRelay:
             grace.cancel()
         try:
             await socket.accept(subprotocol="sip")
-            await sip_socket.pass_on(socket, asterisk, until=lambda: self._over(socket, attempt_id))
+            await sip_socket.pass_on(
+                socket,
+                asterisk,
+                until=lambda: self._over(socket, attempt_id),
+                # nobody calls this page; whoever was reached by this address of the relay before has gone
+                down_passes=lambda text: sip_text.unavailable(text) if sip_text.begins_call(text) else "",
+            )
         finally:
             self._open[attempt_id] -= 1
             if not self._open[attempt_id]:

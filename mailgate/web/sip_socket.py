@@ -1,6 +1,7 @@
 """A page's SIP between its WebSocket and Asterisk's: what both relays share (RFC 7118).
 
-Frames are passed on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE.
+Frames are passed on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE; and
+one message in each, as RFC 7118, 5 has it, since Asterisk would read on.
 Source: websockets.readthedocs.io (asyncio client), Starlette's WebSocket.
 """
 
@@ -16,6 +17,7 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.typing import Subprotocol
 
 from mailgate.web.settings import TalkSettings
+from mailgate.web.sip_text import is_one
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +47,26 @@ async def pass_on(
     asterisk: ClientConnection,
     *,
     until: Callable[[], Awaitable[None]],
-    down_passes: Callable[[str], None] = lambda text: None,
-    up_passes: Callable[[str], None] = lambda text: None,
+    down_passes: Callable[[str], str],
+    up_passes: Callable[[str], Awaitable[None]] | None = None,
 ) -> None:
     """Both ways, until either side ends, or `until` does. `down_passes` and `up_passes` hear what goes to the page, and
-    to Asterisk."""
+    to Asterisk; what `down_passes` returns is answered in the page's stead, which then hears nothing of it."""
 
     async def down() -> None:
         async for message in asterisk:
-            down_passes(message if isinstance(message, str) else message.decode(errors="replace"))
+            if turned_back := down_passes(message if isinstance(message, str) else message.decode(errors="replace")):
+                await asterisk.send(turned_back)
+                continue
             await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
     async def up() -> None:
         while (text := await _received(socket)) is not None:
-            if len(text) > MOST_OCTETS or (text.strip() and not text.startswith(_METHODS)):
+            if len(text) > MOST_OCTETS or (text.strip() and not (text.startswith(_METHODS) and is_one(text))):
                 log.warning("a page sent what is no call", extra={"action": "relay_refused"})
                 return
-            up_passes(text)
+            if up_passes:
+                await up_passes(text)
             await asterisk.send(text)
 
     ways: list[Callable[[], Awaitable[None]]] = [down, up, until]

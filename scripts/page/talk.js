@@ -15,6 +15,7 @@ const BEEP_S = 0.6;
 const GATHER_MS = 1000; // for addresses of this device; those that are there by then must do
 const LONGEST_WAIT_S = 30; // between two tries to be reachable again
 const RING_MS = 3000;
+const LONGEST_RING_S = 600; // who calls gives up; what Asterisk is told is no longer than this (mailgate/calls/action.py)
 const TESTING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 let panel = null;
@@ -162,6 +163,7 @@ const agentAt = (path, longestWaitS) =>
     uri: `sip:page@${location.hostname}`,
     register: false,
     session_timers: false,
+    no_answer_timeout: LONGEST_RING_S,
     connection_recovery_min_interval: 1,
     connection_recovery_max_interval: longestWaitS,
     user_agent: "page",
@@ -272,7 +274,8 @@ const answer = async () => {
     await take("");
     await listDevices();
   } catch (error) {
-    if (session === come) come.terminate({ status_code: 480 }); // RFC 3261, 21.4.18: the next telephone is tried
+    if (session !== come) return; // nobody waits any more, or somebody else does
+    come.terminate({ status_code: 480 }); // RFC 3261, 21.4.18: the next telephone is tried
     over(error.name === "NotAllowedError" ? panel.dataset.denied : panel.dataset.noDevice);
     return;
   }
@@ -291,9 +294,9 @@ export const stand = (section, script) => { // `script`: here(), lost(), rings(t
   wire(section, (text) => { panel.hidden = true; script.closed(text); });
   agent = agentAt(section.dataset.socket, LONGEST_WAIT_S);
   agent.on("connected", () => { script.here(); backAgain(); });
-  agent.on("disconnected", () => {
+  agent.on("disconnected", ({ code }) => {
     if (session && session.isEstablished()) say("lost");
-    script.lost();
+    script.lost(code);
   });
   agent.on("newRTCSession", onCall);
   agent.start();

@@ -8,17 +8,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from e2e_hidden import shows
+from e2e_pages import answers, hears, is_heard, standing
 from e2e_world import Visitor, invited, link_to, reset, sign_in
 from lab.browser import axe_core, chromium, layout, violations, with_voice
 from lab.phone import Answer, Call
-from lab.talk import IN_THE_PAGE, begin, hertz_heard, watch
+from lab.talk import begin
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
 from playwright.async_api import Browser, Page, expect
 from websockets.asyncio.client import connect
@@ -62,53 +63,6 @@ async def browsers(tmp_path: Path) -> AsyncIterator[dict[str, Browser]]:
             name: await stack.enter_async_context(chromium(*with_voice(hertz, tmp_path)))
             for name, hertz in VOICES.items()
         }
-
-
-@asynccontextmanager
-async def standing(
-    world: World, browser: Browser, address: str, frames: list[str] | None = None
-) -> AsyncIterator[Page]:
-    """The page /my/listen of who is signed in, and calls are wanted there."""
-    async with httpx.AsyncClient(timeout=20) as client:
-        await sign_in(world, Visitor(client), address)
-        cookies = [
-            {"name": c.name, "value": c.value or "", "url": f"{world.gateway.url}/my"} for c in client.cookies.jar
-        ]
-    context = await browser.new_context(locale="en-GB")
-    await context.add_init_script(IN_THE_PAGE)
-    await context.add_cookies(cookies)  # type: ignore[arg-type]
-    page = await context.new_page()
-    if frames is not None:
-        page.on("websocket", lambda socket: watch(socket, frames))
-    try:
-        await page.goto(f"{world.gateway.url}/my/listen")
-        await page.get_by_role("button", name="Take calls here").click()
-        await expect(page.locator("#ring-say")).to_contain_text("Calls ring here")
-        yield page
-    finally:
-        await context.close()
-
-
-async def answers(page: Page, says: str) -> None:
-    await expect(page.locator("#talk-say")).to_have_text(says, timeout=20_000)
-    await page.get_by_role("button", name="Answer", exact=True).click()
-    await expect(page.locator("#talk-say")).to_have_text("You can talk.", timeout=10_000)
-
-
-async def hears(page: Page, hertz: int) -> None:
-    heard = 0.0
-    for _ in range(30):
-        heard = await hertz_heard(page)
-        if abs(heard - hertz) < 15:
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"{heard} is not {hertz}")
-
-
-async def is_heard(call: Call, hertz: int) -> None:
-    async with asyncio.timeout(10):
-        while call.rtp.tones(hertz)[hertz] <= 0.8:
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.claim("T12", "T26", "C26", "C27")
@@ -243,12 +197,16 @@ async def test_what_rings_is_for_everybody(world: World, http: Visitor, browsers
 
 async def test_the_connection_is_for_who_is_signed_in_and_this_page_alone(world: World, http: Visitor) -> None:
     url, origin = f"{world.gateway.url.replace('http', 'ws')}/my/listen/sip", world.gateway.url
+    await asyncio.to_thread(world.gateway.run, "account", "change", ADA, "--browser")
     await sign_in(world, http, ADA)
     session = "; ".join(f"{c.name}={c.value}" for c in http.client.cookies.jar)
     for cookie, source in (("", origin), ("mailgate_session=none", origin), (session, "http://elsewhere")):
         with pytest.raises(InvalidStatus):
             await connect(url, subprotocols=[SIP], origin=Origin(source), additional_headers={"Cookie": cookie})
-    for frame in ("REGISTER sip:ada@x SIP/2.0\r\n\r\n", "SUBSCRIBE sip:ada SIP/2.0\r\n\r\n", "INVITE " + "x" * 17_000):
+    length = "Content-Length: 0\r\n\r\n"
+    register = f"REGISTER sip:ada@x SIP/2.0\r\n{length}"
+    two = f"OPTIONS sip:ada@x SIP/2.0\r\n{length}{register}"
+    for frame in (register, f"SUBSCRIBE sip:ada SIP/2.0\r\n{length}", "INVITE " + "x" * 17_000, two):
         async with connect(url, subprotocols=[SIP], origin=Origin(origin), additional_headers={"Cookie": session}) as s:
             await s.send(frame)
             with pytest.raises(ConnectionClosed):
@@ -268,3 +226,87 @@ async def test_the_connection_is_for_who_is_signed_in_and_this_page_alone(world:
         await asyncio.sleep(1.5)
         await sign_in(world, Visitor(client), "carla@example.net")
         assert (await client.get(f"{who}/{attempt[1]}")).status_code == 404, "and nobody else's"
+
+
+async def account(world: World, *words: str) -> str:
+    return (await asyncio.to_thread(world.gateway.run, "account", *words)).stdout
+
+
+async def test_what_is_taken_out_of_the_account_is_put_back_by_a_press_alone(
+    world: World, http: Visitor, browsers: dict[str, Browser]
+) -> None:
+    async with standing(world, browsers["ada"], ADA) as ada:
+        await account(world, "change", ADA, "--no-browser")
+        await ada.evaluate("sockets.forEach(socket => socket.close())")  # it comes back by itself
+        await expect(ada.locator("#ring-say")).to_contain_text("Calls rang here before", timeout=20_000)
+        await ada.reload()
+        await expect(ada.locator("#ring-say")).to_contain_text("Calls rang here before")
+        assert "browser" not in await account(world, "channel", ADA)
+        link = await link_to(world)
+        await http.accept(link)
+        await http.sees(link, "You are connected")
+        assert invited(world, ADA_NUMBER) == 1
+        stranger = await http.post(f"{world.gateway.url}/my/listen/ring", key="0" * 32)
+        assert stranger.status_code == 401
+        await sign_in(world, http, ADA)
+        assert (await http.post(f"{world.gateway.url}/my/listen/ring", key="0" * 32)).status_code == 403
+        assert "browser" not in await account(world, "channel", ADA)
+        await ada.get_by_role("button", name="Take calls here").click()
+        await expect(ada.locator("#ring-say")).to_contain_text("Calls ring here")
+        assert "browser" in await account(world, "channel", ADA)
+
+
+async def test_who_declines_at_one_page_has_declined_at_all(
+    world: World, http: Visitor, browsers: dict[str, Browser]
+) -> None:
+    async with standing(world, browsers["ada"], ADA) as one, standing(world, browsers["ben"], ADA) as other:
+        for declines, stops in ((one, other), (other, one)):
+            link = await link_to(world)
+            await http.accept(link)
+            await expect(stops.get_by_role("button", name="Answer", exact=True)).to_be_visible(timeout=20_000)
+            await declines.get_by_role("button", name="Decline", exact=True).click(timeout=20_000)
+            await expect(stops.locator("#talk")).to_be_hidden(timeout=2_000)
+            await http.sees(link, "Ada Lovelace cannot talk right now", timeout_s=4)
+    assert invited(world, ADA_NUMBER) == 0
+
+
+async def test_a_call_for_another_page_does_not_ring(world: World, browsers: dict[str, Browser]) -> None:
+    """As one that was ordered while another page had this address of the relay."""
+    frames: list[str] = []
+    assert world.asterisk is not None
+    async with standing(world, browsers["ada"], ADA, frames) as ada:
+        while len(ports := relay_ports(world)) != 1:  # those of others before are about to close
+            await asyncio.sleep(0.1)
+        way = f"PJSIP/mailgate-web/sip:page@127.0.0.88:{ports[0]};transport=ws;attempt={'0' * 32}"
+        print(await asyncio.to_thread(world.asterisk.cli, f"channel originate {way} application Wait 1"))
+        async with asyncio.timeout(5):
+            while "page_turned_back" not in world.gateway.log:
+                await asyncio.sleep(0.1)
+        await expect(ada.locator("#talk")).to_be_hidden()
+    assert not [frame for frame in frames if frame.startswith("INVITE")]
+
+
+def relay_ports(world: World) -> list[int]:
+    """Of connections from the relay to Asterisk (proc(5), /proc/net/tcp: octets in the machine's order)."""
+    asterisk = f"0100007F:{int(world.websocket.rpartition(':')[2]):04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    found = [row[1] for row in rows if row[2] == asterisk and row[3] == "01" and row[1].startswith("5800007F")]
+    return [int(each.rpartition(":")[2], 16) for each in found]
+
+
+async def test_a_call_goes_on_while_mailgate_starts_again(
+    world: World, http: Visitor, browsers: dict[str, Browser]
+) -> None:
+    async with standing(world, browsers["ada"], ADA) as ada:
+        link = await link_to(world)
+        await http.accept(link)
+        ben = await world.network.call(BEN_NUMBER)
+        await answers(ada, "ben@example.net is calling: the call that you offered.")
+        await asyncio.to_thread(world.gateway.stop)
+        await expect(ada.locator("#talk-say")).not_to_have_text("You can talk.", timeout=10_000)
+        await asyncio.to_thread(world.gateway.start)
+        await expect(ada.locator("#talk-say")).to_have_text("You can talk.", timeout=60_000)
+        await hears(ada, VOICES["ben"])
+        world.network.hang_up(ben)
+        await expect(ada.locator("#talk")).to_be_hidden(timeout=5_000)
+        await http.sees(link, "The call has ended")

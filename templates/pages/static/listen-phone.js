@@ -1,7 +1,8 @@
 // The page that listens as a telephone: calls that lead to its owner ring here, while somebody wants them to.
 //
 // What a call is and how it sounds is in talk.js, which is loaded when calls are wanted. The microphone is asked for
-// once, so that nobody who is called has to decide that first, and let go of until a call is answered.
+// once, so that nobody who is called has to decide that first, and let go of until a call is answered. That calls come
+// to the browser is wished by a press alone: a page that is loaded again takes them only where the account still has it.
 "use strict";
 (() => {
   const by = (id) => document.getElementById(id);
@@ -9,6 +10,7 @@
   const words = section.dataset;
   const panel = by("talk");
   const main = by("main");
+  const NOT_WANTED = 4001; // mailgate/web/page_phone.py
   let talk = null;
   let on = false;
   let before = "";
@@ -25,14 +27,22 @@
     by("ring-off").hidden = !on;
   };
   const quiet = () => {
-    if (before) document.title = before;
+    if (!before) return;
+    document.title = before;
     before = "";
+    unnotify().catch(() => {});
+  };
+  const unnotify = async () => { // who looks later would take it for a call that waits
+    if (!("serviceWorker" in navigator)) return;
+    const worker = await navigator.serviceWorker.getRegistration(main.dataset.page);
+    if (worker) for (const each of await worker.getNotifications({ tag: "ring" })) each.close();
   };
   const notify = async (title) => {
     if (!document.hidden || !("serviceWorker" in navigator)) return;
     if (!window.Notification || Notification.permission !== "granted") return;
     const worker = await navigator.serviceWorker.getRegistration(main.dataset.page);
     if (worker) await worker.showNotification(title, { tag: "ring", renotify: true, data: { page: main.dataset.page } });
+    if (!before) await unnotify(); // it was not for long
   };
   const rings = (text) => {
     before = before || document.title;
@@ -41,25 +51,35 @@
   };
   const stand = async () => {
     talk = talk || await import(panel.dataset.script);
+    if (on) return; // pressed while the page found out by itself
+    on = true;
+    keep("on");
+    show();
     talk.stand(panel, {
       here: () => say("on"),
-      lost: () => { if (on) say("lost"); },
+      lost,
       rings,
       quiet,
       closed: () => { if (on) by("ring-off").focus(); },
     });
-    on = true;
-    keep("on");
-    show();
   };
+  const wish = async () => {
+    const body = new URLSearchParams({ key: words.key });
+    const answer = await fetch(words.wish, { method: "POST", body }).catch(() => null);
+    if (answer && !answer.ok) throw new Unwelcome();
+    if (!answer) throw new Lost();
+  };
+  class Unwelcome extends Error { word = "signedOut"; }
+  class Lost extends Error { word = "lost"; }
   const begin = async () => {
     say("");
     by("ring-on").setAttribute("aria-disabled", "true");
     try {
       talk = talk || await import(panel.dataset.script);
       await talk.allowed();
+      await wish();
     } catch (error) {
-      say(error.name === "NotAllowedError" ? "denied" : "noDevice");
+      say(error.word || (error.name === "NotAllowedError" ? "denied" : "noDevice"));
       return;
     } finally {
       by("ring-on").removeAttribute("aria-disabled");
@@ -73,6 +93,15 @@
     quiet();
     show();
     say("off");
+  };
+  const lost = (code) => {
+    if (!on) return;
+    if (code === NOT_WANTED) { // it was taken out of the account meanwhile
+      end();
+      say("again");
+    } else {
+      say("lost");
+    }
   };
 
   by("ring-on").addEventListener("click", () => {
@@ -95,11 +124,20 @@
     }
     show();
     if (!kept()) return;
+    if (!words.stands) {
+      say("again");
+      return;
+    }
     // not every browser tells; what is not known to be allowed is asked for when somebody presses
     const query = navigator.permissions ? navigator.permissions.query({ name: "microphone" }) : Promise.reject();
     const state = await query.then((found) => found.state).catch(() => "prompt");
     if (state === "granted") await stand();
     else say("again");
   };
+  addEventListener("pageshow", (event) => { // out of the browser's memory, without what it had when it was left
+    if (!event.persisted || !on) return;
+    end();
+    stand();
+  });
   wake();
 })();
