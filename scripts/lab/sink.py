@@ -62,10 +62,14 @@ class Sink(asyncio.Protocol):
             return
         *lines, self._buffer = (self._buffer + data).split(b"\r\n")
         self._transport.write(b"".join(map(self._answer, lines)))
-        if self._chunks is not None:
+        if self._in_data():
             rest, self._buffer = self._buffer, b""
             if rest:
                 self.data_received(rest)
+
+    def _in_data(self) -> bool:
+        """Whether DATA has been answered by 354, and its end has not come."""
+        return self._chunks is not None
 
     def _refuse(self, refusal: Refusal) -> bytes:
         assert self._transport is not None

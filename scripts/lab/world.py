@@ -84,7 +84,7 @@ class World:
         self.account = account
         self.dialplan = dialplan
         self.websocket = f"{HOST}:{free_port()}"
-        self.configuration = {
+        self.configuration: dict[str, Mapping[str, Any]] = {
             "dialling": {"sip_users": True},
             "asterisk": {"websocket": self.websocket, "media_address": HOST},
             "call": {"dial_in": True},
