@@ -29,6 +29,7 @@ REASONS = (
     *("later-when", "later-gone", "later-taken", "later-full", "later-rest", "later-zone"),
 )
 VALUES = {
+    "caller": "ben@example.net",
     "offeror": "Ada",
     "destination": "Eve",
     "gateway": "+1",
