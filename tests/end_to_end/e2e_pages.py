@@ -13,17 +13,28 @@ from lab.talk import IN_THE_PAGE, hertz_heard, watch
 from lab.world import World
 from playwright.async_api import Browser, Page, expect
 
+_SESSIONS: dict[tuple[str, str], list[dict[str, str]]] = {}
+"""By gateway and address: no more than ten links an hour are mailed to anybody (mailgate.offers.own)."""
+
+
+async def session(world: World, address: str) -> list[dict[str, str]]:
+    """Cookies of who is signed in there, as Playwright takes them."""
+    known = (world.gateway.url, address)
+    if known not in _SESSIONS:
+        async with httpx.AsyncClient(timeout=20) as client:
+            await sign_in(world, Visitor(client), address)
+            _SESSIONS[known] = [
+                {"name": c.name, "value": c.value or "", "url": f"{world.gateway.url}/my"} for c in client.cookies.jar
+            ]
+    return _SESSIONS[known]
+
 
 @asynccontextmanager
 async def standing(
     world: World, browser: Browser, address: str, frames: list[str] | None = None
 ) -> AsyncIterator[Page]:
     """The page /my/listen of who is signed in, and calls are wanted there."""
-    async with httpx.AsyncClient(timeout=20) as client:
-        await sign_in(world, Visitor(client), address)
-        cookies = [
-            {"name": c.name, "value": c.value or "", "url": f"{world.gateway.url}/my"} for c in client.cookies.jar
-        ]
+    cookies = await session(world, address)
     context = await browser.new_context(locale="en-GB")
     await context.add_init_script(IN_THE_PAGE)
     await context.add_cookies(cookies)  # type: ignore[arg-type]
