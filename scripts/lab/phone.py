@@ -69,6 +69,13 @@ class Phone(asyncio.DatagramProtocol):
             self._transport.close()
         await asyncio.sleep(0.01)  # sockets are closed by the loop, not by the call above
 
+    def forget_calls(self) -> None:
+        """Whoever is up hangs up; what still rings is left to itself, without its audio socket."""
+        for call in self.calls:
+            self.hang_up(call)
+            self._finish(call, "forgotten")
+        self.calls.clear()
+
     async def call(self, number: str = "", *, timeout_s: float = 8.0, since: int = 0) -> Call:
         """The newest call to a number (any, where empty) that has come or comes within the time."""
         async with asyncio.timeout(timeout_s):
@@ -176,6 +183,9 @@ class Phone(asyncio.DatagramProtocol):
         self.calls.append(call)
         self._arrived.set()
         call.task = asyncio.current_task()
+        if self._transport is None or self._transport.is_closing():  # while the audio socket was opened
+            self._finish(call, "closed")
+            return
         if call.call_id in self._cancelled:
             self._reply(487, call.headers, call.peer, to=call.local)
             self._finish(call, "cancelled")

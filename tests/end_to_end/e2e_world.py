@@ -91,7 +91,5 @@ def reset(world: World) -> World:
     for phone in (world.network, *world.phones.values()):
         phone.plan = {}
         phone.wire.clear()
-        for call in phone.calls:
-            phone.hang_up(call)
-        phone.calls.clear()
+        phone.forget_calls()
     return world

@@ -116,7 +116,7 @@ async def test_the_other_side_hangs_up_and_the_next_call_rings(
             await answers(ada, "ben@example.net is calling: the call that you offered.")
             world.network.hang_up(ben)
             await expect(ada.locator("#talk")).to_be_hidden(timeout=5_000)
-            world.network.calls.clear()
+            world.network.forget_calls()
 
 
 async def test_who_declines_in_the_page_is_not_called_elsewhere(

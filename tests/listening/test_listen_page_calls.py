@@ -57,7 +57,7 @@ async def listening(world: World, browser: Browser, name: str) -> AsyncIterator[
 
 async def told(world: World, *pages: Page) -> None:
     """Ada writes, and all pages show the offer; calls of before are forgotten."""
-    world.network.calls.clear()
+    world.network.forget_calls()
     await world.submit(letter(BEN), sender=ADA, recipients=[BEN])
     for page in pages:
         await expect(page.locator(".offer").first).to_contain_text("Ada Lovelace offers you a call", timeout=60_000)
