@@ -7,6 +7,7 @@ Known limits: what happened while no connection was up is not told here; settlin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -17,6 +18,7 @@ from mailgate.calls.outcomes import event_of_phase, event_of_record, parse_recor
 
 Message = Mapping[str, Any]
 """Header, in lower case, → value."""
+_PJSIP = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}\Z")  # chan_pjsip's names for channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,12 @@ def attempt_of(message: Message) -> str:
     """The attempt that a message speaks of, "" for none. A leg 1 that called in bears it as its account code."""
     told = (str(message.get(name) or "") for name in ("attempt", "linkedid", "accountcode"))
     return next((text for text in told if is_attempt(text)), "")
+
+
+def endpoint_of(message: Message) -> str:
+    """The endpoint of the channel that a message speaks of, "" for a channel that is none of chan_pjsip's."""
+    found = _PJSIP.match(str(message.get("channel", "")))
+    return found[1] if found else ""
 
 
 def is_leg_1(message: Message) -> bool:

@@ -8,12 +8,10 @@ Known limits: a telephone behind a trunk has no state here; while the link is do
 
 from __future__ import annotations
 
-import re
-
 from mailgate.calls.asterisk.edge import Asterisk
 from mailgate.calls.asterisk.link import Message
+from mailgate.calls.stream import endpoint_of
 
-_ENDPOINT = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}\Z")  # chan_pjsip's names for channels
 _IN_USE = frozenset({"INUSE", "BUSY", "RINGINUSE", "ONHOLD"})
 """States of a telephone that somebody talks on; RINGING is not yet one (Asterisk's include/asterisk/devicestate.h)."""
 
@@ -33,8 +31,7 @@ class Devices:
     async def connected(self) -> None:
         """The link is up (again): see how things are. Raises Refused, OutcomeUnknown."""
         rows = await self._asterisk.ask({"Action": "CoreShowChannels"})
-        up = (_ENDPOINT.match(str(row.get("channel", ""))) for row in rows if row.get("channelstatedesc") == "Up")
-        self._busy = {endpoint[1] for endpoint in up if endpoint}
+        self._busy = {endpoint_of(row) for row in rows if row.get("channelstatedesc") == "Up"} - {""}
 
     def _heard(self, message: Message) -> None:
         if message.get("event") != "DeviceStateChange":

@@ -8,20 +8,17 @@ Known limits: after a restart of mailgate a call that waits for its second leg c
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from mailgate.calls.asterisk.link import Message
 from mailgate.calls.model import CallOrder, Channel, Kind
-from mailgate.calls.stream import attempt_of
+from mailgate.calls.stream import attempt_of, endpoint_of
 from mailgate.calls.trunks import Line, LinesBusy, lines_for, seats
 
 Lines = tuple[tuple[Line, ...] | None, tuple[Line, ...] | None]
 """For each leg the lines that it may take now. None for a leg that is no telephone number, and whose party has none
 among its further channels, or where nothing is counted; empty where those further ones find no place."""
-
-_ENDPOINT = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}\Z")  # chan_pjsip's names for channels
 
 
 class Seats:
@@ -80,10 +77,10 @@ class Seats:
         """Calls on each line: those to be seen, and the places kept beyond them."""
         seen: dict[str, Counter[str]] = {}
         for row in channels:
-            endpoint = _ENDPOINT.match(str(row.get("channel", "")))
+            endpoint = endpoint_of(row)
             attempt_id = attempt_of(row)
             if endpoint and not self._is_over(attempt_id):
-                seen.setdefault(attempt_id, Counter())[endpoint[1]] += 1
+                seen.setdefault(attempt_id, Counter())[endpoint] += 1
         used = Counter[str]()
         for attempt_id in {*seen, *self._kept}:
             # the greater of both, for each line
