@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from mailgate.accounts.model import Account
 from mailgate.calls.model import Kind
 from mailgate.listen.protocol import Status
+from mailgate.offers import own_channels
 from mailgate.offers.hours import Hours, within
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class Presence:
         """How the device is: as it says, and busy while its owner is in a call."""
         if opened.status != "available":
             return opened.status
-        own = (c for d in opened.account.destinations[:1] for c in d.channels if c in d.verified)
+        own = own_channels.ringing(opened.account)
         return "busy" if any(c.kind is Kind.SIP and self._in_call(c.address) for c in own) else "available"
 
     def anybody(self, address: str) -> bool:

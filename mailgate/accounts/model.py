@@ -51,6 +51,11 @@ class Destination:
         return next((written for each, written in self.hours if each == channel), "")
 
     @property
+    def ringing(self) -> tuple[Channel, ...]:
+        """The channels that ring, the preferred one first."""
+        return tuple(each for each in self.channels if each in self.verified)
+
+    @property
     def is_verified(self) -> bool:
         """Whether all of it may ring."""
         return self.verified.issuperset(self.channels)

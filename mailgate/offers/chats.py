@@ -206,9 +206,7 @@ class Chats:
             found = accounts.by_address(rows, self._sealer, offer.terms.offeree_address) if offer else None
             if found is None:
                 return _Party()
-            own = found.destinations[0]
-            telephones = (c for c in own.channels if c in own.verified and c.kind not in SEES)
-            sure = next(telephones, None)
+            sure = next((c for c in found.destinations[0].ringing if c.kind not in SEES), None)
             return _Party(channel=sure, zone=found.time_zone)
 
         return self._store.read(work)

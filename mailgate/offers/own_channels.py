@@ -38,10 +38,7 @@ def hint_of(channel: Channel) -> str:
 
 def ringing(account: Account) -> tuple[Channel, ...]:
     """What rings the owner, the preferred one first."""
-    if not account.destinations:
-        return ()
-    own = account.destinations[0]
-    return tuple(each for each in own.channels if each in own.verified)
+    return account.destinations[0].ringing if account.destinations else ()
 
 
 def named(sealer: Sealer, account: Account) -> list[OwnChannel]:

@@ -77,8 +77,7 @@ class Reach:
             account = self._store.read(lambda rows: accounts.by_address(rows, self._sealer, address))
             if account is None:
                 return ()
-            first = account.destinations[0]
-            return self._ways(account, (c for c in first.channels if c in first.verified))
+            return self._ways(account, account.destinations[0].ringing)
 
         return tuple(way for way in work() if not self.suppressed(way.channel))
 
