@@ -235,9 +235,7 @@ async def _running(config: Config) -> AsyncIterator[None]:
             by_im[Way.IM] = (chatting.network, chatting.network.reaches)
         by_mail = MailNetwork(relay, said, _signing(config))
         everywhere = ways(listening, store, by_mail=by_mail, by_telephone=failed.telephone(), others=by_im)
-        heralds = Heralds(
-            store=store, sealer=sealer, reaches=everywhere.screens, deliver=everywhere.deliver, now=time.time
-        )
+        heralds = Heralds(store=store, sealer=sealer, deliver=everywhere.deliver, now=time.time)
         held.on_step(heralds.stepped)
         stack.push_async_callback(heralds.close)
         codes = SpokenCodes(Sayer(asterisk, asterisk_settings(config)).say, voice.render)

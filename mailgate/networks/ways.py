@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from mailgate.offers.notice import Delivery, Kind, Network, Notice
+from mailgate.offers.notice import Delivery, Network, Notice
 from mailgate.offers.ways import BESIDE, Plan, Way, plan
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,6 @@ class Ways:
         """The ways for this notice at this moment."""
         available = {way: way is Way.MAIL or self._reaches(way, notice) for way in self._networks}
         return plan(self._order(notice.address), notice.kind, available, has_address=bool(notice.address))
-
-    def screens(self, address: str) -> bool:
-        """Whether somebody may be shown something at once: by another network than mail and telephone."""
-        asked = Notice(notice_id="", kind=Kind.ACCEPTED, address=address, language="en", created_at=0.0, expires_at=0.0)
-        return any(self._reaches(way, asked) for way in self._networks if way not in (Way.MAIL, Way.TELEPHONE))
 
     async def deliver(self, notice: Notice) -> Delivery:
         """One try of each way in turn; see mailgate.offers.notice.Network."""
