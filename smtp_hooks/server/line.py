@@ -157,7 +157,8 @@ class Line(SMTP):
             octets = b"".join(self._output)
             self._output.clear()
             self._writer.write(octets)
-            await self._writer.drain()
+            if self._paused:  # a client that does not read
+                await self._writer.drain()
 
     @property
     def _unread(self) -> bool:
