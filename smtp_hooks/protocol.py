@@ -93,6 +93,7 @@ class Capabilities:
     auth: bool = False
     mechanisms: frozenset[str] = frozenset()
     starttls: bool = False
+    chunking: bool = False
     xforward: frozenset[str] = frozenset()
 
     @classmethod
@@ -112,6 +113,7 @@ class Capabilities:
             auth="AUTH" in offers,
             mechanisms=frozenset(name.upper() for name in offers.get("AUTH", ())),
             starttls="STARTTLS" in offers,
+            chunking="CHUNKING" in offers,
             xforward=frozenset(name.upper() for name in offers.get("XFORWARD", ())),
         )
 
