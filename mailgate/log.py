@@ -64,7 +64,7 @@ def set_up(level: str, style: Literal["text", "json"]) -> None:
     handler.setFormatter(_Json() if style == "json" else _Text())
     # No line says where in the program it was written, nor by which thread or process: the library need not find out
     # (docs.python.org/3/howto/logging.html#optimization).
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("asyncio", "panoramisk", "uvicorn", "mail.log", "websockets"):

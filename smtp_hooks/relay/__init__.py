@@ -8,8 +8,9 @@ the client's. A kept connection that turns out to be dead is replaced once, and 
 and broken connections and 421 become 451 4.4.1 (or 4.4.2), never an exception; after DATA nothing is sent again: the
 client's queue does that.
 
-Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 3030 (CHUNKING, not BINARYMIME); RFC 1870, 6152, 6531, 3461 (parameters passed on); RFC 3207 (STARTTLS);
-RFC 4954 and 4616 (AUTH PLAIN, and LOGIN as everybody does it); Postfix's XFORWARD. Time-outs by RFC 5321, 4.5.3.2.
+Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 3030 (CHUNKING, not BINARYMIME); RFC 1870, 6152, 6531, 3461 (parameters
+passed on); RFC 3207 (STARTTLS); RFC 4954 and 4616 (AUTH PLAIN, and LOGIN as everybody does it); Postfix's XFORWARD.
+Time-outs by RFC 5321, 4.5.3.2.
 
 Of XFORWARD, SOURCE=LOCAL is passed on as REMOTE: Postfix completes the header of local mail, after our signature.
 
