@@ -25,7 +25,7 @@ _TAIL = len(_END) - 1
 _WINDOW = 16 * 1024
 _MANY = 1024 * 1024
 _MAX_HEADER = 262_144
-_RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_RECEIVED = re.compile(rb"\nreceived[ \t]*:", re.IGNORECASE)
 DATA_END = b".\r\n"
 """Follows the stuffed content, which ends with CRLF."""
 
@@ -209,4 +209,4 @@ def unclean(message: bytes) -> str:
 def hops(message: bytes) -> int:
     """How many Received fields the message bears (RFC 5321, 6.3), as far as its first 256 KiB show."""
     end = message.find(b"\r\n\r\n", 0, _MAX_HEADER)
-    return sum(1 for _ in _RECEIVED.finditer(message, 0, end if end >= 0 else _MAX_HEADER))
+    return len(_RECEIVED.findall(b"\n" + message[: end if end >= 0 else _MAX_HEADER]))
