@@ -42,9 +42,9 @@ class Gather(Generic[T]):
 
     async def _run(self) -> None:
         try:
+            if self._linger_s:
+                await asyncio.sleep(self._linger_s)
             while self._waiting:
-                if self._linger_s:
-                    await asyncio.sleep(self._linger_s)
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 error: Exception | None = None
                 try:

@@ -80,8 +80,8 @@ class SocketFile:
 
 
 class Taker:
-    """Takes connections from a bound socket, one at a time, and then leaves those that wait to the other processes for a
-    moment: of ten that come at once, the first process to wake up would take all ten. A process that has much to do
+    """Takes connections from a bound socket, one at a time, and then leaves those that wait to the other processes for
+    a moment: of ten that come at once, the first process to wake up would take all ten. A process that has much to do
     comes back later. Serves from when it is made; `close` ends that, and closes the socket."""
 
     def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol], backlog: int) -> None:
