@@ -332,6 +332,7 @@ class Gate:
             return await self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
         opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
         try:  # the message is changed and signed while the offer is being stored
+            await asyncio.sleep(0)  # what was said to the store leaves now: neither surgery nor signature waits
             verdict, decision = await self._spliced(case, site, opening.coupon)
             stored = await asyncio.shield(opening.durable)
             if stored is not None and decision.name == "offered":
