@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Callable
@@ -39,7 +38,7 @@ from mailgate.web import sip_socket, sip_text
 from mailgate.web.language import asked
 from mailgate.web.listen import WhoIs
 from mailgate.web.pages import Pages
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.request import TooLarge, is_ours, read_form
 from mailgate.web.settings import TalkSettings
 from mailgate.web.sip_text import Unanswered
 from mailgate.web.talk import ice_servers
@@ -115,10 +114,7 @@ class PagePhone:
         here = self._who(request.cookies)
         if here is None:
             return Response(status_code=401)
-        foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-        key = self._form_key(here.secret)
-        if foreign or not hmac.compare_digest(fields.get("key", "").encode(), key.encode()):
-            log.warning("form without the page's key", extra={"account": here.account.account_id})
+        if not is_ours(request, fields, self._form_key(here.secret), here.account.account_id):
             return Response(status_code=403)
         await self._own_page.rings(here.account)
         return Response(status_code=204)
