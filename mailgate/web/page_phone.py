@@ -131,19 +131,15 @@ class PagePhone:
     async def serve(self, socket: WebSocket) -> None:
         """One page from its handshake to its end."""
         here = self._who(socket.cookies)
-        wanted = "sip" in socket.scope.get("subprotocols", [])
-        if here is None or not wanted or socket.headers.get("origin", "").lower() != self._origin:
+        if here is None or not sip_socket.is_ours(socket, self._origin):
             await socket.close(code=1008)  # before it is accepted: an HTTP 403
             return
         if not stands(here.account):
             await socket.accept(subprotocol="sip")  # else the page would not learn why
             await socket.close(code=NOT_WANTED)
             return
-        try:
-            asterisk = await sip_socket.connect(self._settings)
-        except (OSError, TimeoutError, WebSocketException) as error:
-            log.error("Asterisk reaches no page", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
-            await socket.close(code=1013)
+        asterisk = await sip_socket.connect(self._settings, socket)
+        if asterisk is None:
             return
         if self._open.count(here.account.account_id) >= MOST_PAGES:
             await asterisk.close()
