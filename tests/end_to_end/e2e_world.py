@@ -9,7 +9,7 @@ from html import unescape
 import httpx
 from e2e_letters import letter
 from lab.phone import Answer
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World, off_loop
 
 
 class Visitor:
@@ -53,6 +53,13 @@ class Visitor:
         except TimeoutError:
             raise AssertionError(f"the page never said {text!r}, but: {page}") from None
         return page
+
+
+async def ben_joins(world: World) -> None:
+    """Ben has an account, with a SIP telephone first and a number of the network after it."""
+    await off_loop(
+        world.gateway.account_add, BEN, "Ben Bright", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
+    )
 
 
 async def link_to(world: World, to: str = BEN, sender: str = ADA) -> str:
