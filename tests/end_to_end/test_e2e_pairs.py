@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -45,14 +44,10 @@ async def world(their_world: World) -> AsyncIterator[World]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def by_own_order(world: World, http: Visitor) -> Callable[[str], Awaitable[int]]:
     """Ben signs in at /my by what was mailed to him, and presses there; the status of the answer."""
-    home = f"{world.gateway.url}/my"
 
     async def press(link: str) -> int:
         await sign_in(world, http, BEN)
-        page = await http.get(f"{home}/call/{link.rpartition('/')[2]}")
-        key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
-        assert key is not None, page.text
-        return (await http.post(str(page.url), key=key[1])).status_code
+        return (await http.accept_by_own_order(link)).status_code
 
     return press
 
