@@ -63,17 +63,24 @@ class Listeners:
         self._hearing = hearing
 
     def recheck(self, signed_out: str = "") -> None:
-        """Close sockets of devices that have been removed; and of the sessions of an account that has `signed_out` in
-        one browser, of which the others come back by themselves."""
+        """Close sockets of devices and accounts that have been removed; and of the sessions of an account that has
+        `signed_out` in one browser, of which the others come back by themselves."""
         there = self._present.everybody()
-        if there:
-            known = self._store.read(devices.all_ids)
-            for each in there:
-                by_session = each.device_id.startswith(_BY_SESSION)
-                if each.account.account_id == signed_out if by_session else each.device_id not in known:
-                    task = asyncio.ensure_future(each.close())
-                    each.sending.add(task)
-                    task.add_done_callback(each.sending.discard)
+        if not there:
+            return
+
+        def work(rows: Rows) -> tuple[set[str], set[str]]:
+            wanted = {each.account.account_id for each in there}
+            return devices.all_ids(rows), {each for each in wanted if accounts.exists(rows, each)}
+
+        known, standing = self._store.read(work)
+        for each in there:
+            whose = each.account.account_id
+            by_session = each.device_id.startswith(_BY_SESSION)
+            if whose not in standing or (whose == signed_out if by_session else each.device_id not in known):
+                task = asyncio.ensure_future(each.close())
+                each.sending.add(task)
+                task.add_done_callback(each.sending.discard)
 
     def own_channels(self, account: Account) -> list[OwnChannel]:
         """By what the account's owner can be called, as their own page may show it."""
