@@ -34,7 +34,7 @@ from websockets.asyncio.client import connect
 from mailgate.accounts.device import Device
 from mailgate.accounts.model import Account, Destination
 from mailgate.calls.model import Channel, Kind
-from mailgate.listening import Listeners, ListeningSettings
+from mailgate.listening import Hearing, Listeners, ListeningSettings, Screens
 from mailgate.offers.issue import Rules
 from mailgate.offers.making import Making
 from mailgate.offers.offer import Terms
@@ -42,6 +42,7 @@ from mailgate.offers.own import Own
 from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.reach import Reach
 from mailgate.offers.service import Offers
+from mailgate.presence import Presence
 from mailgate.store import accounts, devices
 from mailgate.store.database import Store, create
 from mailgate.store.seal import Sealer
@@ -144,19 +145,33 @@ async def measure(sockets: int, count: int) -> bool:
         making = Making(
             store=store, sealer=sealer, ring=ring, rules=rules, now=time.time, new_id=lambda: os.urandom(16).hex()
         )
-        listeners = Listeners(
+        settings = ListeningSettings(public_url="http://127.0.0.1", region="FR", most_sockets=sockets + 10)
+        screens = Screens(
+            store=store,
+            sealer=sealer,
+            offers=offers,
+            say=lambda notice: (f"{notice.values['offeror']} offers you a call", ""),
+            settings=settings,
+            now=time.time,
+            present=Presence(time.time, lambda name: False),
+            pushes=None,
+        )
+        hearing = Hearing(
             store=store,
             sealer=sealer,
             offers=offers,
             making=making,
             own_order=OwnOrder(offers, Reach(store, sealer), _there, own_number="+33199000000", now=time.time),
             dial=lambda text, region: Channel.parse(text),
-            say=lambda notice: (f"{notice.values['offeror']} offers you a call", ""),
-            settings=ListeningSettings(public_url="http://127.0.0.1", region="FR", most_sockets=sockets + 10),
+            settings=settings,
             now=time.time,
             posted=lambda: None,
+            screens=screens,
         )
-        offers.on_kept = listeners.screens.kept
+        listeners = Listeners(
+            store=store, sealer=sealer, screens=screens, hearing=hearing, settings=settings, now=time.time
+        )
+        offers.on_kept = screens.kept
         web = WebSettings(
             public_url="http://127.0.0.1",
             organisation="Bench",

@@ -14,7 +14,7 @@ from mailgate.config import Config
 from mailgate.configured import dial
 from mailgate.errors import ConfigError
 from mailgate.keyfiles import load_push_key, write_secret
-from mailgate.listening import Listeners, ListeningSettings, Say
+from mailgate.listening import Hearing, Listeners, ListeningSettings, Say, Screens
 from mailgate.networks import mail
 from mailgate.networks.said import said
 from mailgate.networks.socket import Caller, CallingSettings, SocketNetwork
@@ -25,6 +25,7 @@ from mailgate.offers.notice import Network, Notice
 from mailgate.offers.own_order import OwnOrder
 from mailgate.offers.service import Offers
 from mailgate.offers.ways import Way
+from mailgate.presence import Presence
 from mailgate.pushing import Pushes
 from mailgate.store import devices
 from mailgate.store.database import Store
@@ -46,37 +47,49 @@ def listeners(
     posted: Callable[[], None],
     in_call: Callable[[str], bool] = lambda name: False,
 ) -> Listeners:
-    """The gateway's side of listening applications, told of every offer that a message carries. Raises ConfigError."""
+    """The gateway's side of listening applications, told of every offer that a message carries. Raises ConfigError.
+
+    `posted` is called when a notice waits in the outbox; `in_call` tells of a SIP telephone whether it is busy.
+    """
     wished = config.listening
     making = Making(
         store=store, sealer=sealer, ring=ring, rules=gate.offer_rules(config), now=time.time, new_id=gate.new_id
     )
     say = partial(said, settings=words, languages=mail.words())
-    found = Listeners(
+    settings = ListeningSettings(
+        public_url=config.gateway.public_url,
+        region=config.gateway.region,
+        ack_s=wished.ack_s,
+        push_s=wished.push_s,
+        most_sockets=wished.most_sockets,
+        most_of_account=wished.most_of_account,
+    )
+    screens = Screens(
+        store=store,
+        sealer=sealer,
+        offers=offers,
+        say=say,
+        settings=settings,
+        now=time.time,
+        present=Presence(time.time, in_call),
+        pushes=pushes(config, store=store, sealer=sealer, say=say, contact=words.from_address),
+    )
+    hearing = Hearing(
         store=store,
         sealer=sealer,
         offers=offers,
         making=making,
         own_order=own_order,
         dial=dial(config),
-        say=say,
-        settings=ListeningSettings(
-            public_url=config.gateway.public_url,
-            region=config.gateway.region,
-            ack_s=wished.ack_s,
-            push_s=wished.push_s,
-            most_sockets=wished.most_sockets,
-            most_of_account=wished.most_of_account,
-        ),
+        settings=settings,
         now=time.time,
         posted=posted,
-        in_call=in_call,
-        pushes=pushes(config, store=store, sealer=sealer, say=say, contact=words.from_address),
+        screens=screens,
     )
     if wished.enabled:
-        offers.on_kept = found.screens.kept
-        offers.on_withdrawn = found.screens.withdrawn
-    return found
+        offers.on_kept = screens.kept
+        offers.on_withdrawn = screens.withdrawn
+    return Listeners(store=store, sealer=sealer, screens=screens, hearing=hearing, settings=settings, now=time.time)
 
 
 def pushes(config: Config, *, store: Store, sealer: Sealer, say: Say, contact: str) -> Pushes | None:

@@ -210,7 +210,6 @@ def originate_action(
         raise ValueError("who waits is no offeree")
     first, *others = ways(order.leg1, settings, lines1, attempt_id)
     variables = {
-        "__MG_ID": attempt_id,
         "__MG_KEY": key,
         "__MG_ORDER": _order(order, settings, now, lines2, tuple(others)),
         # A telephone that answers 302 would have Asterisk call whom it names: this context does not exist.

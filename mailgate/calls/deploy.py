@@ -15,7 +15,7 @@ from mailgate.calls.action import FIELDS
 from mailgate.calls.settings import DeploySettings
 from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 6
+DIALPLAN_VERSION = 7
 
 MODULES: tuple[str, ...] = (
     *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),

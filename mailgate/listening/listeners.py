@@ -21,16 +21,12 @@ from mailgate.accounts.model import Account
 from mailgate.listen import protocol
 from mailgate.listen.proof import device_proof, gateway_proof, same
 from mailgate.listen.protocol import Hello, Malformed, Refused
-from mailgate.listening.hearing import Dial, Hearing
+from mailgate.listening.hearing import Hearing
 from mailgate.listening.screens import Screens
-from mailgate.listening.settings import Link, ListeningSettings, Say
+from mailgate.listening.settings import Link, ListeningSettings
 from mailgate.offers import own_channels
-from mailgate.offers.making import Making
 from mailgate.offers.own_channels import OwnChannel
-from mailgate.offers.own_order import OwnOrder
-from mailgate.offers.service import Offers
-from mailgate.presence import OpenSocket, Presence
-from mailgate.pushing import Pushes
+from mailgate.presence import OpenSocket
 from mailgate.store import accounts, devices
 from mailgate.store.database import Rows, Store
 from mailgate.store.devices import Quiet
@@ -44,67 +40,47 @@ _BY_SESSION = "session."
 
 
 class Listeners:
-    """All listening applications of a gateway. `posted` is called when a notice waits in the outbox; `pushes` wakes
-    pages that are closed, where there is such; `in_call` says of a SIP telephone whether somebody talks on it."""
+    """All listening applications of a gateway: what they are shown is `screens`', what they say is `hearing`'s."""
 
     def __init__(
         self,
         *,
         store: Store,
         sealer: Sealer,
-        offers: Offers,
-        making: Making,
-        own_order: OwnOrder,
-        dial: Dial,
-        say: Say,
+        screens: Screens,
+        hearing: Hearing,
         settings: ListeningSettings,
         now: Callable[[], float],
-        posted: Callable[[], None],
-        in_call: Callable[[str], bool] = lambda name: False,
-        pushes: Pushes | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._settings = settings
         self._now = now
         self._connections = 0
-        self.pushes = pushes
-        self.present = Presence(now, in_call)
-        self.screens = Screens(
-            store=store,
-            sealer=sealer,
-            offers=offers,
-            say=say,
-            settings=settings,
-            now=now,
-            present=self.present,
-            pushes=pushes,
-        )
-        self._hearing = Hearing(
-            store=store,
-            sealer=sealer,
-            offers=offers,
-            making=making,
-            own_order=own_order,
-            dial=dial,
-            settings=settings,
-            now=now,
-            posted=posted,
-            screens=self.screens,
-        )
+        self.screens = screens
+        self.pushes = screens.pushes
+        self._present = screens.present
+        self._hearing = hearing
 
     def recheck(self, signed_out: str = "") -> None:
-        """Close sockets of devices that have been removed; and of the sessions of an account that has `signed_out` in
-        one browser, of which the others come back by themselves."""
-        there = self.present.everybody()
-        if there:
-            known = self._store.read(devices.all_ids)
-            for each in there:
-                by_session = each.device_id.startswith(_BY_SESSION)
-                if each.account.account_id == signed_out if by_session else each.device_id not in known:
-                    task = asyncio.ensure_future(each.close())
-                    each.sending.add(task)
-                    task.add_done_callback(each.sending.discard)
+        """Close sockets of devices and accounts that have been removed; and of the sessions of an account that has
+        `signed_out` in one browser, of which the others come back by themselves."""
+        there = self._present.everybody()
+        if not there:
+            return
+
+        def work(rows: Rows) -> tuple[set[str], set[str]]:
+            wanted = {each.account.account_id for each in there}
+            return devices.all_ids(rows), {each for each in wanted if accounts.exists(rows, each)}
+
+        known, standing = self._store.read(work)
+        for each in there:
+            whose = each.account.account_id
+            by_session = each.device_id.startswith(_BY_SESSION)
+            if whose not in standing or (whose == signed_out if by_session else each.device_id not in known):
+                task = asyncio.ensure_future(each.close())
+                each.sending.add(task)
+                task.add_done_callback(each.sending.discard)
 
     def own_channels(self, account: Account) -> list[OwnChannel]:
         """By what the account's owner can be called, as their own page may show it."""
@@ -138,7 +114,7 @@ class Listeners:
         finally:
             self._connections -= 1
             if opened is not None:
-                self.present.go(opened)
+                self._present.go(opened)
                 log.info("listener gone", extra={"action": "listener_gone", "device": opened.device_id})
 
     async def _sign_in(self, link: Link, account_id: str, device_id: str) -> OpenSocket | None:
@@ -181,7 +157,7 @@ class Listeners:
             return accounts.by_id(rows, self._sealer, device.account_id), devices.quiet_of(rows, device.account_id)
 
         account, quiet = await self._store.transact(work)
-        if account is None or len(self.present.of_account(device.account_id)) >= self._settings.most_of_account:
+        if account is None or len(self._present.of_account(device.account_id)) >= self._settings.most_of_account:
             await link.close(1013, "too many devices")
             return None
         opened = OpenSocket(
@@ -202,7 +178,7 @@ class Listeners:
             proof=proof,
         )
         await link.send(welcome.wire())
-        self.present.come(opened)
+        self._present.come(opened)
         log.info("listener here", extra={"action": "listener_here", "device": device.device_id})
         return opened
 

@@ -62,6 +62,11 @@ def by_id(rows: Rows, sealer: Sealer, account_id: str) -> Account | None:
     return None if row is None else _account(rows, sealer, row)
 
 
+def exists(rows: Rows, account_id: str) -> bool:
+    """Whether there is such an account, without unsealing anything of it."""
+    return rows.one("account_by_id", account_id=account_id) is not None
+
+
 def by_extension(rows: Rows, sealer: Sealer, extension: str) -> Account | None:
     """Whom a call to this extension is for (compared in lower case)."""
     row = rows.one("account_by_extension", extension=extension.lower())

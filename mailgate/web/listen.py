@@ -21,7 +21,6 @@ Standards: CSP Level 3 (WebSockets by name, since browsers before it do not coun
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ from mailgate.web.guard import security_headers
 from mailgate.web.language import asked
 from mailgate.web.my import SESSION_COOKIE
 from mailgate.web.pages import Pages
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.request import TooLarge, from_elsewhere, is_ours, read_form
 from mailgate.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ class ListenPages:
 
     async def _posted(self, request: Request) -> tuple[Pushes, SignedIn, Mapping[str, str]] | Response:
         """A form that this page has sent, or the answer where it is none."""
-        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if from_elsewhere(request):
             return JSONResponse({"why": "not from this page"}, status_code=403)
         try:
             fields = await read_form(request)
@@ -199,8 +198,7 @@ class ListenPages:
         here = self._who(request.cookies)
         if here is None or self._pushes is None:
             return JSONResponse({"why": "nobody is signed in"}, status_code=401)
-        if not hmac.compare_digest(fields.get("key", "").encode(), self._own.form_key(here.secret).encode()):
-            log.warning("form without the page's key", extra={"account": here.account.account_id})
+        if not is_ours(request, fields, self._own.form_key(here.secret), here.account.account_id):
             return JSONResponse({"why": "not from this page"}, status_code=403)
         return self._pushes, here, fields
 

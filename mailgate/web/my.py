@@ -15,7 +15,6 @@ Standards: RFC 6265bis (cookies), Fetch Metadata (Sec-Fetch-Site: a POST from an
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +40,7 @@ from mailgate.web import zones
 from mailgate.web.language import asked
 from mailgate.web.my_verify import VerifyForms, told
 from mailgate.web.pages import Pages, Reader
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.request import TooLarge, from_elsewhere, is_ours, read_form
 from mailgate.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -228,13 +227,12 @@ class MyPages:
         account = self._own.account(session)
         if account is None:
             return self._go_home()
-        if not hmac.compare_digest(fields.get("key", "").encode(), self._own.form_key(session).encode()):
-            log.warning("form without the session's key", extra={"account": account.account_id})
+        if not is_ours(request, fields, self._own.form_key(session), account.account_id):
             return self._plain("foreign", 403, request.headers)
         return account, fields
 
     async def _fields(self, request: Request) -> Mapping[str, str] | Response:
-        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if from_elsewhere(request):
             return self._plain("foreign", 403, request.headers)
         try:
             return await read_form(request)

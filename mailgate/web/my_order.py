@@ -10,7 +10,6 @@ reason where the call cannot be made now.
 
 from __future__ import annotations
 
-import hmac
 import logging
 
 from starlette.requests import Request
@@ -29,7 +28,7 @@ from mailgate.web.language import asked
 from mailgate.web.my import SESSION_COOKIE
 from mailgate.web.pages import Pages, Reader
 from mailgate.web.posted import Front
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.request import TooLarge, is_ours, read_form
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +76,7 @@ class OrderPages:
             return found
         account, view = found
         key = self._own.form_key(request.cookies[SESSION_COOKIE])
-        foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-        if foreign or not hmac.compare_digest(fields.get("key", "").encode(), key.encode()):
-            log.warning("form without the session's key", extra={"account": account.account_id})
+        if not is_ours(request, fields, key, account.account_id):
             return self._page(request, view, "order.other", 403)
         try:
             await self._order.accept_listed(token)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Callable
@@ -39,7 +38,7 @@ from mailgate.web import sip_socket, sip_text
 from mailgate.web.language import asked
 from mailgate.web.listen import WhoIs
 from mailgate.web.pages import Pages
-from mailgate.web.request import TooLarge, read_form
+from mailgate.web.request import TooLarge, is_ours, read_form
 from mailgate.web.settings import TalkSettings
 from mailgate.web.sip_text import Unanswered
 from mailgate.web.talk import ice_servers
@@ -115,10 +114,7 @@ class PagePhone:
         here = self._who(request.cookies)
         if here is None:
             return Response(status_code=401)
-        foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-        key = self._form_key(here.secret)
-        if foreign or not hmac.compare_digest(fields.get("key", "").encode(), key.encode()):
-            log.warning("form without the page's key", extra={"account": here.account.account_id})
+        if not is_ours(request, fields, self._form_key(here.secret), here.account.account_id):
             return Response(status_code=403)
         await self._own_page.rings(here.account)
         return Response(status_code=204)
@@ -135,19 +131,15 @@ class PagePhone:
     async def serve(self, socket: WebSocket) -> None:
         """One page from its handshake to its end."""
         here = self._who(socket.cookies)
-        wanted = "sip" in socket.scope.get("subprotocols", [])
-        if here is None or not wanted or socket.headers.get("origin", "").lower() != self._origin:
+        if here is None or not sip_socket.is_ours(socket, self._origin):
             await socket.close(code=1008)  # before it is accepted: an HTTP 403
             return
         if not stands(here.account):
             await socket.accept(subprotocol="sip")  # else the page would not learn why
             await socket.close(code=NOT_WANTED)
             return
-        try:
-            asterisk = await sip_socket.connect(self._settings)
-        except (OSError, TimeoutError, WebSocketException) as error:
-            log.error("Asterisk reaches no page", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
-            await socket.close(code=1013)
+        asterisk = await sip_socket.connect(self._settings, socket)
+        if asterisk is None:
             return
         if self._open.count(here.account.account_id) >= MOST_PAGES:
             await asterisk.close()

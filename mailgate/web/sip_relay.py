@@ -18,7 +18,6 @@ import logging
 from collections import Counter
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from websockets.exceptions import WebSocketException
 
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.web import sip_socket, sip_text
@@ -51,11 +50,8 @@ class SipRelay:
         if attempt_id is None:
             await socket.close(code=1008)  # before it is accepted: an HTTP 403
             return
-        try:
-            asterisk = await sip_socket.connect(self._settings)
-        except (OSError, TimeoutError, WebSocketException) as error:
-            log.error("Asterisk takes no call from a page", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
-            await socket.close(code=1013)
+        asterisk = await sip_socket.connect(self._settings, socket)
+        if asterisk is None:
             return
         self._open[attempt_id] += 1
         if grace := self._graces.pop(attempt_id, None):
@@ -80,9 +76,7 @@ class SipRelay:
 
     def _attempt(self, socket: WebSocket) -> str | None:
         """The attempt that the connection may serve."""
-        if self._closed or "sip" not in socket.scope.get("subprotocols", []):
-            return None
-        if socket.headers.get("origin", "").lower() != self._origin:
+        if self._closed or not sip_socket.is_ours(socket, self._origin):
             return None
         try:
             return self._offers.talking(socket.path_params["token"], socket.query_params.get("call", ""))

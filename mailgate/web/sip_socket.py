@@ -2,6 +2,7 @@
 
 Frames are passed on as they are, but none over 16 KiB and none that is no SIP of a call: no REGISTER, no SUBSCRIBE; and
 one message in each, as RFC 7118, 5 has it, since Asterisk would read on.
+Standards: RFC 6455, 10.2 (Origin), 7.4 with IANA's registry (1013: try again later).
 Source: websockets.readthedocs.io (asyncio client), Starlette's WebSocket.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from mailgate.web.settings import TalkSettings
@@ -27,19 +29,30 @@ _METHODS = ("INVITE ", "ACK ", "BYE ", "CANCEL ", "UPDATE ", "INFO ", "PRACK ", 
 _CONNECT_S = 5.0
 
 
-async def connect(settings: TalkSettings) -> ClientConnection:
-    """A connection to Asterisk, from the relay's own address. Raises OSError, TimeoutError, WebSocketException."""
-    return await open_socket(
-        f"ws://{settings.asterisk}/ws",
-        subprotocols=[Subprotocol("sip")],
-        local_addr=(settings.relay_address, 0),
-        open_timeout=_CONNECT_S,
-        close_timeout=0.2,  # Asterisk does not take leave
-        max_size=4 * MOST_OCTETS,
-        compression=None,
-        ping_interval=None,
-        proxy=None,
-    )
+def is_ours(socket: WebSocket, origin: str) -> bool:
+    """Whether a page of that origin asks, and for SIP."""
+    return "sip" in socket.scope.get("subprotocols", []) and socket.headers.get("origin", "").lower() == origin
+
+
+async def connect(settings: TalkSettings, socket: WebSocket) -> ClientConnection | None:
+    """A connection to Asterisk for that page, from the relay's own address; None where Asterisk is not there, and the
+    page, which has not been accepted yet, is turned away."""
+    try:
+        return await open_socket(
+            f"ws://{settings.asterisk}/ws",
+            subprotocols=[Subprotocol("sip")],
+            local_addr=(settings.relay_address, 0),
+            open_timeout=_CONNECT_S,
+            close_timeout=0.2,  # Asterisk does not take leave
+            max_size=4 * MOST_OCTETS,
+            compression=None,
+            ping_interval=None,
+            proxy=None,
+        )
+    except (OSError, TimeoutError, WebSocketException) as error:
+        log.error("no page reaches Asterisk", extra={"action": "relay_down", "reason": f"{error!r:.160}"})
+        await socket.close(code=1013)
+        return None
 
 
 async def pass_on(

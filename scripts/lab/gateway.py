@@ -110,6 +110,12 @@ class Gateway:
                 raise RuntimeError("mailgate did not start: " + self.log[-3000:])
             time.sleep(0.02)
 
+    def workers(self) -> list[int]:
+        """The pids of the mail workers."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"mailgate.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     def stop(self, within_s: float = 20.0) -> int:
         """SIGTERM, as systemd would; the exit status."""
         if self.process is None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from e2e_world import Visitor
+from lab.passing import passing
 from lab.world import ADA_NUMBER, World
 
 
@@ -23,31 +24,21 @@ def folder() -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(folder: Path) -> AsyncIterator[World]:
+async def world() -> AsyncIterator[World]:
     """A world of the test's own."""
-    async with World(folder) as world:
+    async with passing() as world:
         yield world
-        tell(world)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_world() -> AsyncIterator[World]:
     """One world for all tests of a file, with a second account that is reached by SIP alone."""
-    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with World(made) as world:
+    async with passing() as world:
         world.gateway.account_add("countess@example.org", "Ada Lovelace", "--sip", "ada", "--hide-number", ADA_NUMBER)
         yield world
-        tell(world)
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def http() -> AsyncIterator[Visitor]:
     async with httpx.AsyncClient(timeout=20) as client:
         yield Visitor(client)
-
-
-def tell(world: World) -> None:
-    """The ends of the logs; shown where a test fails."""
-    for name, text in world.logs().items():
-        print(f"--- {name}\n{text[-4000:]}")

@@ -9,7 +9,7 @@ from html import unescape
 import httpx
 from e2e_letters import letter
 from lab.phone import Answer
-from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
+from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World, off_loop
 
 
 class Visitor:
@@ -42,6 +42,14 @@ class Visitor:
     async def accept_by_sip(self, link: str, address: str) -> httpx.Response:
         return await self.post(f"{link}/call", nonce=await self.nonce(link), sip=address)
 
+    async def accept_by_own_order(self, link: str) -> httpx.Response:
+        """By the button below /my, where the visitor is signed in."""
+        home, _, token = link.rpartition("/a/")
+        page = await self.get(f"{home}/my/call/{token}")
+        key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
+        assert key is not None, page.text
+        return await self.post(str(page.url), key=key[1])
+
     async def sees(self, link: str, text: str, timeout_s: float = 15.0) -> str:
         """The page once it says so, read again and again as a reader without JavaScript would."""
         page = ""
@@ -53,6 +61,13 @@ class Visitor:
         except TimeoutError:
             raise AssertionError(f"the page never said {text!r}, but: {page}") from None
         return page
+
+
+async def ben_joins(world: World) -> None:
+    """Ben has an account, with a SIP telephone first and a number of the network after it."""
+    await off_loop(
+        world.gateway.account_add, BEN, "Ben Bright", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
+    )
 
 
 async def link_to(world: World, to: str = BEN, sender: str = ADA) -> str:

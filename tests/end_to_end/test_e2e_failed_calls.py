@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import email
 import email.policy
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -20,6 +18,7 @@ from e2e_callers import busy, calls, holds, link_in_mail, office
 from e2e_hidden import faces, shows
 from e2e_world import Visitor, invited
 from lab.browser import chromium, with_voice
+from lab.passing import passing
 from lab.phone import Answer
 from lab.spoken import hears, said, there
 from lab.talk import begin
@@ -36,15 +35,11 @@ GUEST = "+33199000055"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_office() -> AsyncIterator[World]:
-    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with office(made) as world:
+    async with passing(office) as world:
         # off the loop: a telephone that does not answer OPTIONS meanwhile counts as gone
         await off_loop(world.gateway.account_add, BEN, "Ben Bright", "--sip", "ben", "--extension", "202")
         await prepared(busy(world))
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-6000:]}")
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

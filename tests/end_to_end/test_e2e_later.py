@@ -6,13 +6,10 @@ import asyncio
 import email
 import email.policy
 import re
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
-from pathlib import Path
 
 import icalendar
 import pytest
@@ -20,6 +17,7 @@ import pytest_asyncio
 from e2e_hidden import shows
 from e2e_world import Visitor, everybody_answers, invited, link_to, reset
 from lab.browser import chromium
+from lab.passing import passing
 from lab.phone import Answer
 from lab.world import ADA, ADA_NUMBER, BEN_NUMBER, VOICES, World, off_loop
 from playwright.async_api import expect
@@ -34,14 +32,10 @@ brought nearer in the store (`brought_nearer`), which is as much as a later day 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def round_the_clock() -> AsyncIterator[World]:
     """A world in which a call may be booked at any time, with an account that is rung first."""
-    folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
     later = {"slot_minutes": 5, "lead_minutes": 0.0, "hours": "Mon-Sun 0-24", "day": "0-24", "time_zone": "UTC"}
-    async with World(folder, configuration={"later": later}) as world:
+    async with passing(configuration={"later": later}) as world:
         world.gateway.account_add("countess@example.org", "Ada Lovelace", "--number", ADA_NUMBER, "--rings-first")
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-4000:]}")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def slots(world: World) -> sqlite3.Connection:

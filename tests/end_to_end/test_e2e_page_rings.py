@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,8 +14,9 @@ import pytest
 import pytest_asyncio
 from e2e_hidden import shows
 from e2e_pages import answers, hears, is_heard, standing
-from e2e_world import Visitor, invited, link_to, reset, sign_in
+from e2e_world import Visitor, ben_joins, invited, link_to, reset, sign_in
 from lab.browser import axe_core, chromium, layout, violations, with_voice
+from lab.passing import passing
 from lab.phone import Answer, Call
 from lab.talk import begin
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
@@ -36,15 +35,9 @@ QUICK = {"call": {"dial_in": True, "ring_offeree_s": 12, "ring_destination_s": 1
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def their_world() -> AsyncIterator[World]:
     """Ada has a telephone; Ben has an account that is reached by SIP."""
-    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with World(made, configuration=QUICK) as world:
-        await asyncio.to_thread(
-            world.gateway.account_add, BEN, "Ben Bright", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
-        )
+    async with passing(configuration=QUICK) as world:
+        await ben_joins(world)
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-9000:]}")
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -84,10 +77,7 @@ async def test_a_page_is_called(world: World, http: Visitor, browsers: dict[str,
         else:
             ben = await stack.enter_async_context(standing(world, browsers["ben"], BEN))
             await sign_in(world, http, BEN)
-            page = await http.get(f"{world.gateway.url}/my/call/{link.rpartition('/')[2]}")
-            key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
-            assert key is not None, page.text
-            assert (await http.post(str(page.url), key=key[1])).status_code == 303
+            assert (await http.accept_by_own_order(link)).status_code == 303
             await answers(ben, "Your call with Ada Lovelace.")
         await answers(ada, "ben@example.net is calling: the call that you offered.")
         await http.sees(link, "You are connected")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from e2e_hidden import shows
 from e2e_letters import letter
-from e2e_world import Visitor, invited, link_to, reset, sign_in
+from e2e_world import Visitor, ben_joins, invited, link_to, reset, sign_in
+from lab.passing import passing
 from lab.phone import Answer, Ring
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
 
@@ -27,16 +24,10 @@ QUICK = {"call": {"dial_in": True, "ring_offeree_s": 5, "ring_destination_s": 5}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def their_world() -> AsyncIterator[World]:
     """Ada and Ben have an account each, with a SIP telephone first and a number of the network after it."""
-    made = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
     account = ("--sip", "ada", "--number", ADA_NUMBER)
-    async with World(made, account=account, configuration=QUICK) as world:
-        await asyncio.to_thread(
-            world.gateway.account_add, BEN, "Ben Bright", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
-        )
+    async with passing(account=account, configuration=QUICK) as world:
+        await ben_joins(world)
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-9000:]}")
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -53,14 +44,10 @@ async def world(their_world: World) -> AsyncIterator[World]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def by_own_order(world: World, http: Visitor) -> Callable[[str], Awaitable[int]]:
     """Ben signs in at /my by what was mailed to him, and presses there; the status of the answer."""
-    home = f"{world.gateway.url}/my"
 
     async def press(link: str) -> int:
         await sign_in(world, http, BEN)
-        page = await http.get(f"{home}/call/{link.rpartition('/')[2]}")
-        key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
-        assert key is not None, page.text
-        return (await http.post(str(page.url), key=key[1])).status_code
+        return (await http.accept_by_own_order(link)).status_code
 
     return press
 

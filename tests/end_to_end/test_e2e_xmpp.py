@@ -13,6 +13,7 @@ import pytest_asyncio
 from e2e_callers import DIALPLAN, busy, calls
 from e2e_hidden import shows
 from lab.chatter import Chatter
+from lab.passing import passing
 from lab.phone import Answer
 from lab.prosody import Prosody
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World, off_loop
@@ -52,13 +53,9 @@ class Office(World):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_office(prosody: Prosody) -> AsyncIterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with Office(folder, prosody) as world:
+    async with passing(Office, prosody=prosody) as world:
         world.gateway.account_add(BEN, "Ben Bright", "--number", BEN_NUMBER, "--extension", "202", "--xmpp", BEN)
         yield world
-        for name, text in world.logs().items():
-            print(f"--- {name}\n{text[-5000:]}")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

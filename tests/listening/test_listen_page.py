@@ -145,6 +145,15 @@ async def test_who_signs_out_is_told(visitors: Visitors) -> None:
     await context.close()
 
 
+async def test_whose_account_is_removed_is_told(visitors: Visitors, home: House) -> None:
+    await home.command("account", "add", "--name", "Cyn Drew", "--number", "+33199000077", "cyn@example.net")
+    async with visitors.page(BEN) as ben, visitors.page("cyn@example.net") as cyn:
+        await expect(cyn.locator("#line.here")).to_be_visible()
+        await home.command("account", "remove", "cyn@example.net", "--yes")
+        await expect(cyn.locator("#line.lost")).to_contain_text("signed out", timeout=20_000)
+        await expect(ben.locator("#line.here")).to_be_visible()
+
+
 async def test_how_one_is_goes_to_the_gateway_and_is_remembered(visitors: Visitors, home: House) -> None:
     async with visitors.page(ADA) as ada, visitors.page(BEN) as ben:
         await ben.get_by_label("Status").select_option("dnd")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from lab.browser import chromium, with_voice
+from lab.passing import passing
 from lab.phone import Answer
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, VOICES, World
 from listening_world import Hop, House, letter
@@ -23,14 +24,10 @@ PRESS = Answer(press=((1.0, "1"),))
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
-    async with World(folder) as found:
+    async with passing() as found:
         found.gateway.account_add(BEN, "Ben Bright", "--number", BEN_NUMBER, "--mode", "never")
         found.network.plan = {BEN_NUMBER: PRESS, ADA_NUMBER: PRESS}
         yield found
-        for name, text in found.logs().items():
-            print(f"--- {name}\n{text[-4000:]}")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

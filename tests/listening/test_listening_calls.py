@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from lab.application import Application
 from lab.gateway import HOST
+from lab.passing import passing
 from lab.phone import Answer, Ring
 from lab.ports import free_port
 from lab.world import ADA, ADA_NUMBER, BEN, BEN_NUMBER, World
@@ -25,17 +23,13 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="mg", dir="/tmp"))
     configuration = {"listening": {"call_out": ["127.0.0.0/8"]}, "call": CAUTIOUS}
-    async with World(folder, configuration=configuration) as found:
+    async with passing(configuration=configuration) as found:
         await asyncio.to_thread(found.gateway.account_add, BEN, "Ben Bright", "--number", BEN_NUMBER, "--mode", "never")
         await asyncio.to_thread(
             found.gateway.account_add, DOV, "Dov Desk", "--sip", "ben", "--number", BEN_NUMBER, "--mode", "never"
         )
         yield found
-        for name, text in found.logs().items():
-            print(f"--- {name}\n{text[-5000:]}")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.claim("C9", "C19", "C20", "C23", "C30", "C26")

@@ -22,12 +22,6 @@ LETTER = (
 )
 
 
-def workers(gateway: Gateway) -> list[int]:
-    assert gateway.process is not None
-    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"mailgate.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 @contextlib.asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[Gateway, Path]]:
     gateway = Gateway(folder / "gateway", ami_port=1, next_hop_port=1)
@@ -64,17 +58,17 @@ async def said(path: Path, number: int) -> bytes:
 
 async def test_both_workers_answer_and_a_dead_one_is_replaced(folder: Path) -> None:
     async with serving(folder) as (gateway, path):
-        first, second = workers(gateway)
+        first, second = gateway.workers()
         changed = await asyncio.gather(*(said(path, number) for number in range(12)))
         assert all(b"/a/" in each for each in changed)
         os.kill(first, signal.SIGKILL)
         changed += await asyncio.gather(*(said(path, number) for number in range(12, 16)))
         assert all(b"/a/" in each for each in changed)
         deadline = time.monotonic() + 15
-        while first in workers(gateway) or len(workers(gateway)) < 2:
+        while first in gateway.workers() or len(gateway.workers()) < 2:
             assert time.monotonic() < deadline, "the dead worker is not replaced"
             await asyncio.sleep(0.05)
-        assert second in workers(gateway)
+        assert second in gateway.workers()
         stored = (await asyncio.to_thread(gateway.run, "offers", "--most", "100", "--state", "open")).stdout
         assert stored.count(" open ") == 16
     assert not path.exists()

@@ -12,13 +12,6 @@ from lab.gateway import Gateway, listens
 from smtp_gateway import ADA, letter, links, running, send
 
 
-def workers(gateway: Gateway) -> list[int]:
-    """The pids of the mail workers."""
-    assert gateway.process is not None
-    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"mailgate.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 async def until(condition: object, within_s: float = 15) -> None:
     """Wait until the function says so."""
     assert callable(condition)
@@ -34,7 +27,7 @@ def stored(gateway: Gateway) -> int:
 
 async def test_every_message_by_whatever_worker_has_its_stored_offer(tmp_path: Path) -> None:
     async with running(tmp_path, workers=2) as (gateway, hop):
-        await until(lambda: len(workers(gateway)) == 2)
+        await until(lambda: len(gateway.workers()) == 2)
         replies = await asyncio.gather(
             *(send(gateway, letter(f"<{n}@example.org>"), f"ben{n}@example.net") for n in range(30))
         )
@@ -59,16 +52,16 @@ async def test_an_account_that_is_made_while_workers_run_is_seen(tmp_path: Path)
 
 async def test_a_worker_that_dies_is_started_again_and_the_other_goes_on(tmp_path: Path) -> None:
     async with running(tmp_path, workers=2) as (gateway, hop):
-        await until(lambda: len(workers(gateway)) == 2)
-        first, second = workers(gateway)
+        await until(lambda: len(gateway.workers()) == 2)
+        first, second = gateway.workers()
         os.kill(first, signal.SIGKILL)
         # what waits in the dead one's queue of connections is taken by its successor
         replies = await asyncio.gather(
             *(send(gateway, letter(f"<{n}@example.org>"), f"ben{n}@example.net") for n in range(12))
         )
         assert {code for reply in replies for code, _ in reply} == {250}
-        await until(lambda: len(workers(gateway)) == 2 and second in workers(gateway))
-        assert first not in workers(gateway)
+        await until(lambda: len(gateway.workers()) == 2 and second in gateway.workers())
+        assert first not in gateway.workers()
         assert all(map(links, hop.taken))
 
 
@@ -111,7 +104,7 @@ async def test_a_worker_whose_control_process_is_gone_passes_mail_on_and_ends(tm
         writer.write(f"EHLO c.example\r\nMAIL FROM:<{ADA}>\r\nRCPT TO:<ben@example.net>\r\nDATA\r\n".encode())
         while not (await reader.readline()).startswith(b"354"):
             pass
-        pids = workers(gateway)
+        pids = gateway.workers()
         gateway.kill()
         await asyncio.sleep(0.3)
         writer.write(letter() + b".\r\n")

@@ -99,7 +99,7 @@ async def test_pictures(make_gateway: MakeGateway, speaking: Browser) -> None:
             if "desk" not in sheet:  # not `full_page`, which takes the touch screen away while it looks
                 height = await page.evaluate("document.documentElement.scrollHeight")
                 await page.set_viewport_size({"width": PHONE["width"], "height": height})
-            target = folder / sheet.replace(" ", "-") / f"{number:02} {shown.name}.png"
+            target = folder / f"page-{sheet}".replace(" ", "-") / f"{number:02} {shown.name}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=target)
             await page.context.close()
