@@ -110,7 +110,7 @@ class Screens:
         terms = issued.offer.terms
         there = self.present.of_address(terms.offeree_address)
         if there:
-            self._show_offer(issued.offer.offer_id, issued.token, there)
+            self._show_offer(issued.offer.offer_id, there)
 
     def withdrawn(self, offer_id: str) -> None:
         """The message of an offer that was shown has not gone out."""
@@ -127,7 +127,7 @@ class Screens:
                 offer_id = self._offers.offer_id_of(token)
             except (TokenError, UnknownOffer):
                 return
-            self._show_offer(offer_id, token, there, notice)
+            self._show_offer(offer_id, there, notice)
             return
         if not there:
             return
@@ -143,12 +143,16 @@ class Screens:
             )
             each.say(news.wire())
 
-    def _show_offer(self, offer_id: str, token: str, there: Sequence[OpenSocket], notice: Notice | None = None) -> None:
-        """`notice` is what is to be acknowledged; without one the offer is in a message already."""
+    def _show_offer(self, offer_id: str, there: Sequence[OpenSocket], notice: Notice | None = None) -> None:
+        """`notice` is what is to be acknowledged; without one the offer is in a message already.
+
+        The token is minted again, since a mail worker that has made the offer keeps it to itself.
+        """
         for each in there:
             try:
-                view = self.follow(each, offer_id)
-            except UnknownOffer:
+                view, token = self.follow(each, offer_id), self._offers.token_of(offer_id)
+            except MailgateError as error:
+                log.warning("an offer cannot be shown: %s", error, extra={"offer": offer_id})
                 return
             said = notice or _offered(view, each.account.addresses[0], each.account.language, self._now())
             title, text = self._say(said)
@@ -207,10 +211,7 @@ class Screens:
         if opened.disturbed(self._now()):
             return
         for offer_id in self._store.read(work):
-            try:
-                self._show_offer(offer_id, self._offers.token_of(offer_id), [opened])
-            except MailgateError as error:
-                log.warning("an offer cannot be shown: %s", error, extra={"offer": offer_id})
+            self._show_offer(offer_id, [opened])
 
     def show_woken(self, opened: OpenSocket) -> None:
         """What a device was woken for, under the id that is waited for."""

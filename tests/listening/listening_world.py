@@ -137,8 +137,8 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, **listening: Any) -> AsyncIterator[House]:
-    """`listening`: keys of that section."""
+async def house(folder: Path, *, workers: int = 1, **listening: Any) -> AsyncIterator[House]:
+    """`workers`: processes that take mail; `listening`: keys of that section."""
     hop = Hop()
     hop.server = await sink.start(hop.take)
     gateway = Gateway(folder / "gateway", ami_port=1, next_hop_port=hop.server.sockets[0].getsockname()[1])
@@ -148,6 +148,7 @@ async def house(folder: Path, **listening: Any) -> AsyncIterator[House]:
         gateway.account_add(ADA, "Ada Lovelace", "--number", ADA_NUMBER)
         gateway.account_add(BEN, "Ben Bright", "--number", BEN_NUMBER, "--mode", "never", "--extension", "202")
         gateway.configure("listening", **{"ack_s": 1.5, **listening})
+        gateway.configure("smtp", workers=workers)
         gateway.start()
 
     await asyncio.to_thread(begin)

@@ -41,6 +41,18 @@ async def test_an_offer_in_a_message_is_shown_at_once(home: House) -> None:
     await device.leave()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_what_is_shown_leads_where_the_message_leads(workers: int, tmp_path: Path) -> None:
+    """Also where a worker, which has no store, has made the offer."""
+    async with house(tmp_path, workers=workers) as home:
+        device = await Device.come(home.gateway.url, await home.key())
+        await home.write()
+        shown = await device.hears("offer")
+        await until(lambda: home.hop.taken, 10, lambda: "the message has not gone out")
+        assert re.findall(rb"http://[^\s\"<>]+/a/[\w-]+", home.hop.taken[0].content)[0].decode() == shown["url"]
+        await device.leave()
+
+
 async def test_a_device_that_comes_later_is_shown_what_waits(home: House) -> None:
     await home.write()
     device = await Device.come(home.gateway.url, await home.key())
