@@ -65,7 +65,7 @@ async def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the messages")
     options = parser.parse_args()
     counter = Counter(options.exact, options.match, options.keep)
-    server = await sink.start(counter.take, port=options.port)
+    server = await sink.start(counter.take, port=options.port, chunking=True)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     await stopped.wait()

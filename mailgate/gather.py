@@ -1,7 +1,7 @@
 """What many ask for one by one, done together: a store that fsyncs once, a socket that is written once.
 
 The first item waits for `linger_s` for others to join it; those put while a write is under way go together in the next
-one. So the busier it is, the fewer writes there are for each item.
+one, at once. So the busier it is, the fewer writes there are for each item.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Gather(Generic[T]):
 
     async def _run(self) -> None:
         try:
+            if self._linger_s:
+                await asyncio.sleep(self._linger_s)
             while self._waiting:
-                if self._linger_s:
-                    await asyncio.sleep(self._linger_s)
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 error: Exception | None = None
                 try:

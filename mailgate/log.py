@@ -62,6 +62,10 @@ def set_up(level: str, style: Literal["text", "json"]) -> None:
     """Send all logs to stderr, in one of two styles."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if style == "json" else _Text())
+    # No line says where in the program it was written, nor by which thread or process: the library need not find out
+    # (docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("asyncio", "panoramisk", "uvicorn", "mail.log", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

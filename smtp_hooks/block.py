@@ -39,6 +39,7 @@ _WIDTH = 76  # characters of a line of the plain block; the URL may be longer
 _LINKLIKE = re.compile(r"://|\bwww\.|[<>]", re.IGNORECASE)
 _NUMBERLIKE = re.compile(r"[+(]?\d(?:[\s().\-/]{0,3}\d){4,}")
 _PIN = "\x01pin-of-10\x02"  # as wide as the longest PIN, so that no line grows beyond the width by it
+_MARK = re.compile(f"({_URL}|{_SOURCE}|{_PIN})")
 _BLANK = "\x03"  # in a number, which is not broken into two lines
 # Characters that join or order others, and are needed in names of some scripts (ZWNJ, ZWJ).
 _KEPT_FORMATS = frozenset("\u200c\u200d")
@@ -89,16 +90,20 @@ def render(
     source = {"inline": f"cid:{content_id}", "remote": icon_url, "none": ""}[icon]
     way, pin = (replace(dial_in, pin=""), dial_in.pin) if dial_in else (None, "")
     text, markup = _rendered(folder, language, offeror_name, icon, way)
+    said = {_URL: url, _PIN: pin}
+    written = {_URL: url.replace("&", "&amp;"), _SOURCE: html.escape(source), _PIN: pin}
     return Addition(
-        text=text.replace(_URL, url).replace(_PIN, pin),
-        html=markup.replace(_URL, url.replace("&", "&amp;")).replace(_SOURCE, html.escape(source)).replace(_PIN, pin),
+        text="".join([said.get(piece, piece) for piece in text]),
+        html="".join([written.get(piece, piece) for piece in markup]),
         icon=Icon(content=_png(folder), filename="call.png", content_id=content_id) if icon == "inline" else None,
     )
 
 
 @lru_cache(maxsize=4096)
-def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind, way: DialIn | None) -> tuple[str, str]:
-    """Both blocks of one person, with marks where URL, icon and PIN go: they differ from message to message."""
+def _rendered(
+    folder: Path, language: str, offeror_name: str, icon: IconKind, way: DialIn | None
+) -> tuple[list[str], list[str]]:
+    """Both blocks of one person, cut at the marks where URL, icon and PIN go: they differ from message to message."""
     words = _words(folder, language)
     name = clean_name(offeror_name)
     said = {key: phrase.replace("{name}", name) for key, phrase in words.items()}
@@ -108,9 +113,9 @@ def _rendered(folder: Path, language: str, offeror_name: str, icon: IconKind, wa
     sentence = said["offer"].rstrip(":： \xa0") + _stop(words["offer"])
     icon_src = "" if icon == "none" else _SOURCE
     page = markup.render(said, url=_URL, icon_src=icon_src, offer_sentence=sentence, dial_in=way, pin=_PIN)
-    return plain.strip("\n").replace(_BLANK, " ") + "\n", page.strip("\n").encode("ascii", "xmlcharrefreplace").decode(
-        "ascii"
-    ) + "\n"
+    plain = plain.strip("\n").replace(_BLANK, " ") + "\n"
+    page = page.strip("\n").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+    return _MARK.split(plain), _MARK.split(page)
 
 
 def _words(folder: Path, language: str) -> dict[str, str]:

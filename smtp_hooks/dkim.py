@@ -24,7 +24,7 @@ from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from dkim import hash_headers
+from dkim import select_headers
 from dkim.canonicalization import CanonicalizationPolicy, compress_whitespace, strip_trailing_whitespace
 from dkim.util import InvalidTagValueList, parse_tag_value
 
@@ -45,6 +45,7 @@ SIGNED = (
     b"content-transfer-encoding",
 )
 """What RFC 6376, 5.4.1 advises, without what lists and resenders write."""
+_RANK = {name: rank for rank, name in enumerate(SIGNED)}
 
 _FIELD = re.compile(rb"([!-9;-~]+):([^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)")
 _ADDED_LATER = re.compile(rb"^(date|message-id):", re.IGNORECASE | re.MULTILINE)
@@ -121,21 +122,15 @@ class Signer:
         return None
 
     def _signature(self, key: Key, fields: list[_Field], body_hash: bytes, now: float) -> bytes:
-        chosen = [(field.name, field.value) for field in fields if field.name in SIGNED]
+        chosen = [(field.name, self._relaxed(field.name, field.value)) for field in fields if field.name in _RANK]
         if len(chosen) > _MOST_FIELDS:
             raise Unsignable(f"{len(chosen)} fields to sign")
-        present = [name for wanted in SIGNED for name, _ in chosen if name == wanted]
-        value = _tags(key, self._body, [*present, b"from"], body_hash, now)
-        hasher = hashlib.sha256()
-        hash_headers(
-            hasher,
-            self._policy,
-            [(name, self._relaxed(name, value)) for name, value in chosen],
-            [*present, b"from"],
-            (b"DKIM-Signature", value),
-            {},
-        )
-        signature = base64.b64encode(key.sign(hasher.digest()))
+        names = (*sorted((name for name, _ in chosen), key=_RANK.__getitem__), b"from")
+        value = _tags(key, self._body, names, body_hash, now)
+        covered = [b"%b:%b" % field for field in select_headers(chosen, names)]
+        # the field itself comes last, its `b=` empty and without a line end (RFC 6376, 3.7); our own folds are plain
+        own = b"dkim-signature:" + self._relaxed(b"dkim-signature", value.replace(b"\r\n", b"")).rstrip()
+        signature = base64.b64encode(key.sign(hashlib.sha256(b"".join([*covered, own])).digest()))
         lines = [signature[n : n + 70] for n in range(0, len(signature), 70)]
         return b"DKIM-Signature:" + value + b"\r\n ".join(lines) + b"\r\n"
 
@@ -147,9 +142,15 @@ def _by_domain(keys: Iterable[Key]) -> dict[str, list[Key]]:
     return found
 
 
-def _tags(key: Key, body: str, names: list[bytes], body_hash: bytes, now: float) -> bytes:
+def _tags(key: Key, body: str, names: tuple[bytes, ...], body_hash: bytes, now: float) -> bytes:
     """The field's value up to `b=`, folded below 78 characters where names allow it."""
     head = f" v=1; a={key.algorithm}; c=relaxed/{body}; t={int(now)};\r\n d={key.domain}; s={key.selector};\r\n"
+    return head.encode() + _named(names) + b"\r\n bh=" + base64.b64encode(body_hash) + b";\r\n b="
+
+
+@lru_cache(maxsize=1024)  # most programs write the same fields each time
+def _named(names: tuple[bytes, ...]) -> bytes:
+    """The tag `h=`, folded."""
     lines, line = [], b" h="
     for n, name in enumerate(names):
         word = name + (b";" if n == len(names) - 1 else b":")
@@ -157,7 +158,7 @@ def _tags(key: Key, body: str, names: list[bytes], body_hash: bytes, now: float)
             lines.append(line)
             line = b" "
         line += word
-    return head.encode() + b"\r\n".join([*lines, line]) + b"\r\n bh=" + base64.b64encode(body_hash) + b";\r\n b="
+    return b"\r\n".join([*lines, line])
 
 
 def _body_hash(pieces: Sequence[bytes | memoryview], canonicalization: str) -> bytes:

@@ -20,6 +20,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0  # after connections could not be taken
+_TURN_S = 0.001  # after one was taken: the others' turn, who may still be waking up
+_TURNS = 16  # in a flood; then each takes what it can, so that nobody waits for long
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
@@ -78,8 +80,9 @@ class SocketFile:
 
 
 class Taker:
-    """Takes connections from a bound socket, one in each round of the event loop, so that of several processes the one
-    with least to do takes most. Serves from when it is made; `close` ends that, and closes the socket."""
+    """Takes connections from a bound socket, one at a time, and then leaves those that wait to the other processes for
+    a moment: of ten that come at once, the first process to wake up would take all ten. A process that has much to do
+    comes back later. Serves from when it is made; `close` ends that, and closes the socket."""
 
     def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol], backlog: int) -> None:
         """Raises OSError."""
@@ -87,6 +90,8 @@ class Taker:
         self._sock = sock
         self._protocol = protocol
         self._open = True
+        self._row = 0  # connections taken one soon after the other
+        self._taken_at = 0.0  # in the loop's time
         self._accepting: set[asyncio.Task[Any]] = set()
         sock.setblocking(False)
         sock.listen(backlog)
@@ -105,13 +110,21 @@ class Taker:
             return  # another process was quicker, or the client has gone
         except OSError as error:  # no descriptors left, say: it would be told at once again
             log.error("connections cannot be taken: %s", error, extra={"action": "accept"})
-            self._loop.remove_reader(self._sock)
-            self._loop.call_later(_PAUSE_S, self._again)
+            self._rest(_PAUSE_S)
             return
+        now = self._loop.time()
+        self._row = self._row + 1 if now - self._taken_at < 5 * _TURN_S else 0
+        self._taken_at = now
+        if self._row < _TURNS:
+            self._rest(_TURN_S)
         connection.setblocking(False)
         task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
+
+    def _rest(self, pause_s: float) -> None:
+        self._loop.remove_reader(self._sock)
+        self._loop.call_later(pause_s, self._again)
 
     def _again(self) -> None:
         if self._open:

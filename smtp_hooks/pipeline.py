@@ -295,8 +295,10 @@ class Gate:
         if case.shows_offer and self._desk.facts.once_in_thread:
             return await self._without_offer(case, THREAD_SHOWS_OFFER)
         offeree = asked.known[ruling.offerees[0].address]
-        number = tags.callee_for(message, asked.wish, offeree.address) or offeree.number
-        return await self._with_offer(case, case.site, replace(offeree, number=number), asked.wish)
+        number = tags.callee_for(message, asked.wish, offeree.address)
+        if number:
+            offeree = replace(offeree, number=number)
+        return await self._with_offer(case, case.site, offeree, asked.wish)
 
     async def _cleaned(
         self, envelope: Envelope, came: bytes, edits: Sequence[Edit], offeror: Offeror, hop: _Hop
@@ -315,7 +317,7 @@ class Gate:
         shows_offer = any(q.is_open and q.account_id == offeror.account_id for q in own)
         others = {q.token for q in found} - {q.token for q in own}
         if not others:
-            return replace(case, shows_offer=shows_offer)
+            return replace(case, shows_offer=shows_offer) if shows_offer else case
         pins = {q.pin for q in found if q.token in others and q.pin}
         disarmed = quoted.disarm(message, site, prefix, others, pins, eight_bit=hop.eight_bit)
         if isinstance(disarmed, Unsuitable):
@@ -330,6 +332,7 @@ class Gate:
             return await self._spliced(case, site, Coupon(offer_id="0" * 32, url=desk.prefix + "0" * 36))
         opening = desk.open(case.offeror, offeree, message_id(case.message), wish)
         try:  # the message is changed and signed while the offer is being stored
+            await asyncio.sleep(0)  # what was said to the store leaves now: neither surgery nor signature waits
             verdict, decision = await self._spliced(case, site, opening.coupon)
             stored = await asyncio.shield(opening.durable)
             if stored is not None and decision.name == "offered":

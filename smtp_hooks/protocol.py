@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 
@@ -47,12 +48,13 @@ class ReplyReader:
                 raise ProtocolError("not an SMTP reply")
             self._lines.append(line.rstrip(b"\r"))
             if match[2] != b"-":
-                replies.append(_reply(self._lines))
+                replies.append(_reply(tuple(self._lines)))
                 self._lines = []
         return replies
 
 
-def _reply(lines: list[bytes]) -> Reply:
+@lru_cache(maxsize=64)  # a hop says the same again and again
+def _reply(lines: tuple[bytes, ...]) -> Reply:
     code = int(lines[0][:3])
     texts = [line[4:].decode("utf-8", "replace") for line in lines]
     match = _ENHANCED.match(texts[0])
@@ -66,6 +68,7 @@ def _reply(lines: list[bytes]) -> Reply:
     return Reply(code=code, enhanced=enhanced, text="\n".join(stripped))
 
 
+@lru_cache(maxsize=64)
 def write_reply(reply: Reply) -> bytes:
     """The reply as lines on the wire. An enhanced code is added where it lacks one and must have one (RFC 2034, 4)."""
     enhanced = reply.enhanced or ("" if reply.code in (220, 354) else f"{reply.code // 100}.0.0")
@@ -90,6 +93,7 @@ class Capabilities:
     auth: bool = False
     mechanisms: frozenset[str] = frozenset()
     starttls: bool = False
+    chunking: bool = False
     xforward: frozenset[str] = frozenset()
 
     @classmethod
@@ -109,6 +113,7 @@ class Capabilities:
             auth="AUTH" in offers,
             mechanisms=frozenset(name.upper() for name in offers.get("AUTH", ())),
             starttls="STARTTLS" in offers,
+            chunking="CHUNKING" in offers,
             xforward=frozenset(name.upper() for name in offers.get("XFORWARD", ())),
         )
 

@@ -62,7 +62,7 @@ def read(message: bytes, destinations: Collection[str]) -> tuple[Wish, tuple[Edi
     """The wish, and the edits that take its words out of the message. `destinations` are the account's, by name."""
     start = header.header_of(message)
     folded = start.lower()
-    if b"\nx-call-offer" not in folded and b"\nsubject" not in folded:
+    if b"\nx-call-offer" not in folded and (b"\nsubject" not in folded or (b"[" not in start and b"=?" not in start)):
         return NOTHING, ()
     names = {name.lower(): name for name in destinations}
     from_field, from_tags = NOTHING, NOTHING

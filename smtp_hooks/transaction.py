@@ -8,7 +8,6 @@ step is what the client is told, so nothing is acknowledged before the next hop 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Protocol
 
 from smtp_hooks.envelope import Envelope, Recipient, Reply
@@ -69,7 +68,13 @@ class Recorded:
         self._inner.prepare()
 
     async def data(self, message: bytes) -> Reply:
-        envelope = replace(self._envelope, recipients=tuple(self._accepted))
+        seen = self._envelope
+        envelope = Envelope(  # for each message: `dataclasses.replace` costs three times as much
+            reverse_path=seen.reverse_path,
+            recipients=tuple(self._accepted),
+            parameters=seen.parameters,
+            client=seen.client,
+        )
         return await self._hand_over(envelope, message, self._inner)
 
     async def abort(self) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 _END = b"\r\n.\r\n"
 _OFFERS = (b"PIPELINING", b"SIZE 0", b"8BITMIME", b"SMTPUTF8", b"DSN")
+_CHUNKS = b"250-CHUNKING\r\n"
 _EHLO = b"250-sink\r\n" + b"".join(b"250-%s\r\n" % offer for offer in _OFFERS) + b"250 ENHANCEDSTATUSCODES\r\n"
 
 
@@ -36,11 +37,16 @@ class Sink(asyncio.Protocol):
     """One connection. `taken` is called for each message, `asked` for each MAIL and RCPT; a Refusal that they raise
     is answered, a ValueError becomes 554."""
 
-    def __init__(self, taken: Callable[[Taken], None], asked: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, taken: Callable[[Taken], None], asked: Callable[[str], None] = lambda _: None, *, chunking: bool = False
+    ) -> None:
         self._taken = taken
         self._asked = asked
         self._buffer = b""
         self._chunks: list[bytes] | None = None
+        self._chunking = chunking
+        self._due = 0  # octets of a chunk that are still to come
+        self._pieces: list[bytes] = []  # of it
         self._mail = ""
         self._rcpt: list[str] = []
         self._transport: asyncio.Transport | None = None
@@ -58,7 +64,10 @@ class Sink(asyncio.Protocol):
                 return
             content = b"".join(self._chunks)
             self._chunks = None
-            self._transport.write(self._finish(content))
+            self._transport.write(self._finish(content[2:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")))
+            return
+        if self._due or (self._chunking and (self._buffer + data[:5])[:5].upper() == b"BDAT "):
+            self._chunk(data)
             return
         *lines, self._buffer = (self._buffer + data).split(b"\r\n")
         self._transport.write(b"".join(map(self._answer, lines)))
@@ -66,6 +75,23 @@ class Sink(asyncio.Protocol):
             rest, self._buffer = self._buffer, b""
             if rest:
                 self.data_received(rest)
+
+    def _chunk(self, data: bytes) -> None:
+        """A message is one chunk here, `BDAT n LAST`."""
+        assert self._transport is not None
+        if not self._due:
+            line, end, data = (self._buffer + data).partition(b"\r\n")
+            if not end:
+                self._buffer = line
+                return
+            assert line.upper().endswith(b" LAST"), line
+            self._due, self._buffer = int(line.split()[1]), b""
+        self._pieces.append(data[: self._due])
+        self._due -= len(self._pieces[-1])
+        if not self._due:  # nobody may pipeline behind the last chunk here
+            content = b"".join(self._pieces)
+            self._pieces.clear()
+            self._transport.write(self._finish(content))
 
     def _in_data(self) -> bool:
         """Whether DATA has been answered by 354, and its end has not come."""
@@ -93,7 +119,7 @@ class Sink(asyncio.Protocol):
             self._chunks = [b"\r\n"]
             return b"354 go on\r\n"
         elif verb in (b"EHLO", b"HELO"):
-            return _EHLO
+            return _EHLO.replace(b"250 ", _CHUNKS + b"250 ", 1) if self._chunking else _EHLO
         elif verb == b"QUIT":
             assert self._transport is not None
             self._transport.write(b"221 bye\r\n")
@@ -103,8 +129,7 @@ class Sink(asyncio.Protocol):
             return b"500 5.5.1 what?\r\n"
         return b"250 2.0.0 ok\r\n"
 
-    def _finish(self, wire: bytes) -> bytes:
-        content = wire[2:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")
+    def _finish(self, content: bytes) -> bytes:
         try:
             self._taken(Taken(self._mail, tuple(self._rcpt), content))
         except Slow as slow:
@@ -123,7 +148,9 @@ async def start(
     host: str = "127.0.0.1",
     port: int = 0,
     asked: Callable[[str], None] = lambda _: None,
+    *,
+    chunking: bool = False,
 ) -> asyncio.Server:
-    """Listen; the port is `server.sockets[0].getsockname()[1]`."""
+    """Listen; the port is `server.sockets[0].getsockname()[1]`. `chunking`: offer CHUNKING, as Postfix does."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Sink(taken, asked), host, port, backlog=512)
+    return await loop.create_server(lambda: Sink(taken, asked, chunking=chunking), host, port, backlog=512)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from io import IncrementalNewlineDecoder
 
 from smtp_hooks.mime import place_html, place_text, transfer
 from smtp_hooks.mime.model import Body, Insertion, Part, Placement, Reason, Site, Unfit, Unsuitable
@@ -18,6 +19,7 @@ from smtp_hooks.mime.structure import read_structure
 from smtp_hooks.mime.text import open_body
 
 _BARE_LF = re.compile(r"(?<!\r)\n")
+_CRLF_ONLY = (None, "\r\n")
 _ARMOUR = b"-----BEGIN PGP "
 _SEALED_TEXT = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 
@@ -91,8 +93,9 @@ def _insertion(message: bytes, part: Part, placement: Placement) -> Insertion:
 
 
 def _has_bare_newline(text: str) -> bool:
-    rest = text.replace("\r\n", "")
-    return "\n" in rest or "\r" in rest
+    ends = IncrementalNewlineDecoder(None, translate=False)  # notes them in one pass
+    ends.decode(text, final=True)
+    return ends.newlines not in _CRLF_ONLY
 
 
 def _in_lines(text: str, placement: Placement) -> int:

@@ -1,17 +1,21 @@
 """The next hop: a pipelining SMTP client with connections kept alive.
 
+A message goes in one chunk where the next hop takes chunks: there is nothing to ask for before it and nothing to stuff,
+and what it is refused with leaves the connection as good as before. Else by DATA.
+
 A transaction takes a connection at its first recipient and sends MAIL and RCPT together; the next hop's replies are
 the client's. A kept connection that turns out to be dead is replaced once, and only before DATA. Refused, timed-out
 and broken connections and 421 become 451 4.4.1 (or 4.4.2), never an exception; after DATA nothing is sent again: the
 client's queue does that.
 
-Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 1870, 6152, 6531, 3461 (parameters passed on); RFC 3207 (STARTTLS);
-RFC 4954 and 4616 (AUTH PLAIN, and LOGIN as everybody does it); Postfix's XFORWARD. Time-outs by RFC 5321, 4.5.3.2.
+Standards: RFC 5321; RFC 2920 (PIPELINING); RFC 3030 (CHUNKING, not BINARYMIME); RFC 1870, 6152, 6531, 3461 (parameters
+passed on); RFC 3207 (STARTTLS); RFC 4954 and 4616 (AUTH PLAIN, and LOGIN as everybody does it); Postfix's XFORWARD.
+Time-outs by RFC 5321, 4.5.3.2.
 
 Of XFORWARD, SOURCE=LOCAL is passed on as REMOTE: Postfix completes the header of local mail, after our signature.
 
 Several next hops: `smtp_hooks.relay.several`. Known limits: no TLS from the first octet (port 465); no DANE or
-MTA-STS, the next hop is named by whoever runs the gateway; no CHUNKING.
+MTA-STS, the next hop is named by whoever runs the gateway.
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ TOO_LARGE = Reply(code=552, enhanced="5.3.4", text="Message too large for the ne
 UNCLEAN = Reply(code=550, enhanced="5.5.2", text="Bare CR, bare LF or NUL in message content")
 
 
+_UNKNOWN = (500, 502, 503, 504)
+"""Replies to a chunk by what does not know it after all, such as a firewall that hides commands (RFC 5321, 4.2.4)."""
 _MAX_COMMAND = 510  # RFC 5321, 4.5.3.1.4, without CRLF
 
 
@@ -61,6 +67,7 @@ class Relay:
         self._places = asyncio.Semaphore(settings.connections)
         self._capabilities: Capabilities | None = None
         self._closed = False
+        self.chunks = True  # what offers them is believed, until it does not know them when they come
 
     async def capabilities(self) -> Capabilities:
         """What the next hop last offered; asks it if it was never asked; `ASSUMED` while it cannot be reached."""
@@ -232,9 +239,9 @@ class RelayTransaction:
         return [*(["RSET"] if connection.dirty else []), *(xforward if forwarded else []), mail, rcpt]
 
     def prepare(self) -> None:
-        """Send DATA; its reply is read by `data`."""
+        """Send DATA; its reply is read by `data`. For a chunk there is nothing to ask for."""
         connection = self._connection
-        if connection is not None and not self._asked and not connection.closed:
+        if connection is not None and not self._asked and not connection.closed and not self._takes_chunks(connection):
             connection.write([b"DATA\r\n"])
             self._asked = True
 
@@ -248,6 +255,8 @@ class RelayTransaction:
             return await self._fail(TOO_LARGE)
         if unclean(message):
             return await self._fail(UNCLEAN)
+        if self._takes_chunks(connection):
+            return await self._chunk(connection, message)
         try:
             self.prepare()
             ready = await connection.reply(self._settings.command_timeout_s)
@@ -259,6 +268,28 @@ class RelayTransaction:
         except Lost:
             return await self._fail(LOST)
         self._asked = connection.dirty = False
+        if not reply.accepted:
+            reply = self._checked(reply)
+        await self.abort()
+        return reply
+
+    def _takes_chunks(self, connection: Connection) -> bool:
+        return connection.capabilities.chunking and self._relay.chunks and not self._asked
+
+    async def _chunk(self, connection: Connection, message: bytes) -> Reply:
+        """The whole message as the last chunk (RFC 3030, 2)."""
+        end = b"" if message.endswith(b"\r\n") or not message else b"\r\n"
+        try:
+            connection.write([b"BDAT %d LAST\r\n" % (len(message) + len(end)), message, end])
+            reply = await connection.reply(self._settings.data_timeout_s)
+        except Lost:
+            return await self._fail(LOST)
+        if reply.code in _UNKNOWN:  # it may take the message for commands now
+            log.error("next hop offers CHUNKING and does not know BDAT; DATA is used", extra={"action": "relay-chunks"})
+            self._relay.chunks = False
+            connection.close()
+            return await self._fail(LOST)
+        connection.dirty = not reply.accepted  # RFC 3030, 2: RSET after a chunk that was refused
         if not reply.accepted:
             reply = self._checked(reply)
         await self.abort()

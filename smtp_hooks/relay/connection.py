@@ -37,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0  # of the reply that is waited for, in the loop's time
+        self._alarm: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,12 +55,18 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        self.closed = True
+        self._end()
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.closed = True
+        self._end()
         self._wake()
+
+    def _end(self) -> None:
+        self.closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -92,14 +100,14 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """At once, without QUIT: the next hop forgets what was not acknowledged."""
-        self.closed = True
+        self._end()
         if self._transport is not None:
             self._transport.abort()
 
     def quit(self) -> None:
         """Politely, from idleness."""
         if self._transport is not None and not self.closed:
-            self.closed = True
+            self._end()
             self._transport.write(b"QUIT\r\n")
             self._transport.close()
 
@@ -111,24 +119,40 @@ class Connection(asyncio.Protocol):
 
     async def reply(self, timeout_s: float) -> Reply:
         """The next reply. Raises Lost when the connection ends or the time is over."""
-        deadline = self._loop.time() + timeout_s
+        if not self._replies:
+            self._deadline = self._loop.time() + timeout_s
+            if self._alarm is None or self._alarm.when() > self._deadline:
+                self._set_alarm()
         while not self._replies:
             if self.closed:
                 raise Lost
             self._waiter = self._loop.create_future()
-            handle = self._loop.call_at(deadline, self._wake)
             try:
                 await self._waiter
             except asyncio.CancelledError:
                 self.close()
                 raise
             finally:
-                handle.cancel()
                 self._waiter = None
-            if not self._replies and self._loop.time() >= deadline:
+            if not self._replies and self._loop.time() >= self._deadline:
                 self.close()
                 raise Late
         return self._replies.popleft()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        """One alarm serves for many replies, since most come long before it: those since have later deadlines."""
+        self._alarm = None
+        if self._waiter is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self._wake()
+        else:
+            self._set_alarm()
 
     async def exchange(self, commands: Sequence[str], timeout_s: float) -> list[Reply]:
         """Send commands, together where the hop pipelines, and return a reply for each. Raises Lost."""

@@ -57,6 +57,7 @@ class Line(SMTP):
         self._eof = False
         self._handing_over = False  # the message is with the next hop, the client waits for its reply
         self._held_back = False
+        self._slow_reader = False  # what was written waits for the client to read
         self._content: Content | None = None  # what DATA fills
         self._content_until = 0.0
         self._farewell: Reply | None = None
@@ -111,6 +112,14 @@ class Line(SMTP):
             self._wire.pause_reading()
         self._wake()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._slow_reader = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._slow_reader = False
+
     def eof_received(self) -> bool:
         """Commands that came before the end are still answered; a message is not delivered that nobody waits for.
 
@@ -157,7 +166,8 @@ class Line(SMTP):
             octets = b"".join(self._output)
             self._output.clear()
             self._writer.write(octets)
-            await self._writer.drain()
+            if self._slow_reader:
+                await self._writer.drain()
 
     @property
     def _unread(self) -> bool:

@@ -98,7 +98,8 @@ class Session(Line):
         self._mail = None
         self._accepted = self._recipients = 0
         if transaction is not None:
-            self._client = replace(self._client, forwarded=())
+            if self._client.forwarded:
+                self._client = replace(self._client, forwarded=())
             await transaction.abort()
 
     async def _greet(self, argument: str, extended: bool) -> None:
