@@ -148,12 +148,15 @@ class Screens:
 
         The token is minted again, since a mail worker that has made the offer keeps it to itself.
         """
-        for each in there:
-            try:
-                view, token = self.follow(each, offer_id), self._offers.token_of(offer_id)
-            except MailgateError as error:
-                log.warning("an offer cannot be shown: %s", error, extra={"offer": offer_id})
-                return
+        if not there:
+            return
+        try:
+            url = f"{self._settings.public_url}/a/{self._offers.token_of(offer_id)}"
+            views = [self.follow(each, offer_id) for each in there]
+        except MailgateError as error:
+            log.warning("an offer cannot be shown: %s", error, extra={"offer": offer_id})
+            return
+        for each, view in zip(there, views, strict=True):
             said = notice or _offered(view, each.account.addresses[0], each.account.language, self._now())
             title, text = self._say(said)
             message = protocol.OfferMessage(
@@ -164,7 +167,7 @@ class Screens:
                 language=view.language,
                 title=title,
                 text=text,
-                url=f"{self._settings.public_url}/a/{token}",
+                url=url,
                 expires_at=view.expires_at,
                 state=view.state.value,
                 on_line=view.on_line,
