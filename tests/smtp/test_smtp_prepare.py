@@ -3,61 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
+from smtp_hop import BEN, Hop, relaying
 
-from smtp_hooks.envelope import Envelope, Recipient
-from smtp_hooks.relay import LOST, Relay, RelaySettings
+from smtp_hooks.envelope import Envelope
+from smtp_hooks.relay import LOST
 
-BEN = Recipient(address="ben@example.net")
 MESSAGE = b"Subject: hello\r\n\r\nHello.\r\n"
-
-
-class Hop:
-    """A next hop that notes each session's commands, and the messages it has taken."""
-
-    def __init__(self, ready: bytes = b"354 go on\r\n") -> None:
-        self.sessions: list[list[str]] = []
-        self.messages: list[bytes] = []
-        self.asked = asyncio.Event()
-        self.serving: list[asyncio.Task[None]] = []
-        self._ready = ready
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.serving.append(task)
-        session: list[str] = []
-        self.sessions.append(session)
-        writer.write(b"220 hop ESMTP\r\n")
-        while line := (await reader.readline()).decode().strip():
-            session.append(line.split(" ")[0])
-            match session[-1]:
-                case "EHLO":
-                    writer.write(b"250-hop\r\n250 PIPELINING\r\n")
-                case "DATA":
-                    self.asked.set()
-                    writer.write(self._ready)
-                    if self._ready.startswith(b"354"):
-                        with contextlib.suppress(asyncio.IncompleteReadError):
-                            self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
-                            writer.write(b"250 taken\r\n")
-                case _:
-                    writer.write(b"250 ok\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def relaying(hop: Hop) -> AsyncIterator[Relay]:
-    server = await asyncio.start_server(hop.serve, "127.0.0.1", 0)
-    relay = Relay(RelaySettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
-    async with server:
-        yield relay
-        await relay.close()
-        await asyncio.wait_for(asyncio.gather(*hop.serving, return_exceptions=True), 5)
 
 
 async def test_data_is_asked_for_before_the_message_is_there() -> None:
