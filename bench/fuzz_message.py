@@ -208,18 +208,15 @@ def links(data: bytes) -> None:
 def html(data: bytes) -> None:
     """The place in a document: seen, in nothing that is not ours, and the rest of the tree stays (html5lib's word)."""
     text = data.decode("utf-8", "replace").replace("\x00", "").replace("\x0c", " ")
-    loose = text.count("<") == text.count(">") and any("<" in tag for tag in _TAG.findall(text))
-    if loose or re.search(
-        '<(?:svg|math)|=\\s*"[^"<>]*[<>]|<(?:b|i|u|em|strong|small|big)\\s[^>]*hidden', text, re.IGNORECASE
-    ):
-        return  # the limits that `place_html` names
+    if _HIDDEN_INLINE.search(text):
+        return  # the limit that `place_html` names
     for placement in Placement:
         at = place_html(text, placement)
         if at is not None:
             _harmless(text, at)
 
 
-_TAG = re.compile(r"""<[a-zA-Z/]((?:[^>=]|=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>""")
+_HIDDEN_INLINE = re.compile(r"<(?:b|i|u|em|strong|small|big|span|font)\s[^>]*(?:hidden|none)", re.IGNORECASE)
 _BAD_PARENTS = frozenset(
     re.findall(
         r"\w+",
@@ -232,8 +229,6 @@ _BAD_PARENTS = frozenset(
 def _harmless(text: str, at: int) -> None:
     parser = html5lib.HTMLParser(tree=html5lib.getTreeBuilder("dom"), namespaceHTMLElements=False)
     tree = parser.parse(text[:at] + "<div id=offer7>x</div>" + text[at:])
-    if any("table-voodoo" in code for _, code, _ in parser.errors):
-        return  # text loose in a table, which goes before it: a limit too
     offers = [e for e in tree.getElementsByTagName("div") if e.getAttribute("id") == "offer7"]
     assert len(offers) == 1, f"the block is there {len(offers)} times"
     offer = offers[0]

@@ -23,8 +23,8 @@ PLAIN_TAG = re.compile(
     rf"""(?:>|(?:[{_WS}]++[^{_WS}<>"'=/]++(?:="[^"]*+"|='[^']*+'|=[^{_WS}"'<>]++|))*+[{_WS}]*+/?>)"""
 )
 """The name (with its slash) of a tag as programs write them. Where a text has as many as it has `<`, and neither
-comments nor raw text, these are its tags, all of them, and end where they do for the standard. Linear: an attempt ends at
-a `<` outside of quotes, and of attempts that reach past each other's `<` each is in another quote, or in none."""
+comments nor raw text, these are its tags, all of them, and end where they do for the standard. Linear: an attempt ends
+at a `<` outside of quotes, and of attempts that reach past each other's `<` each is in another quote, or in none."""
 LEADING = re.compile(  # what belongs to the head, or stands before it
     rf"(?:[{_WS}]++|{COMMENT.pattern}|<[!?](?!--)[^>]*+>"
     rf"|</?(?:html|head|meta|base|link|noscript|xml|o:[a-z]+)(?=[{_WS}>/]){ATTRIBUTES}>"
@@ -64,4 +64,3 @@ SHIFTING = names(
 )
 """Those that change the rules for what is within, and those whose rules have changed over the years or are different
 where scripts run: what is behind them is not known for certain."""
-

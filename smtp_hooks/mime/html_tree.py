@@ -1,10 +1,10 @@
 """Which elements are open at an offset of an HTML document, as far as that is certain.
 
 Text → the elements that the standard's tree construction has open, outermost first. Elements that it calls special
-are followed exactly, since they decide what every other tag does. Inline elements are taken to be open for longer rather
-than for shorter: where a link is cut off by the end of what is around it, or ends with a block open within, all that
-follows counts as within it. Where the rules are others (svg, templates) or readers differ, the walk ends: what is known
-then is known up to there.
+are followed exactly, since they decide what every other tag does. Inline elements are taken to be open for longer
+rather than for shorter: where a link is cut off by the end of what is around it, or ends with a block open within, all
+that follows counts as within it. Where the rules are others (svg, templates) or readers differ, the walk ends: what is
+known then is known up to there.
 
 Standards: HTML (WHATWG), 13.2.6 (tree construction). Limits: `MAX_TAGS` tags; elements more than `DEEPEST` deep, which
 readers cut off.
@@ -85,7 +85,8 @@ class _Tree:
 def open_elements(text: str, top: int, at: int) -> Known | None:
     """What is open at `at`, where the body's content starts at `top`.
 
-    None where `at` falls into a tag, a comment or raw text, where frames take the body's place, or behind too many tags.
+    None where `at` falls into a tag, a comment or raw text, where frames take the body's place, and behind too many
+    tags.
     """
     tree = _Tree()
     position = top
@@ -274,8 +275,8 @@ def _index(stack: list[Open], wanted: Container[str], barriers: Container[str]) 
 
 
 def _cut(stack: list[Open], index: int, *, own: bool = True) -> None:
-    """Closes an element by its `own` end and what is open within, or all from the index on. Formatting that is closed by
-    another's end is opened again by the standard, unless a cell or its like forgets it."""
+    """Closes an element by its `own` end and what is open within, or all from the index on. Formatting that is closed
+    by another's end is opened again by the standard, unless a cell or its like forgets it."""
     gone = stack[index:]
     del stack[index:]
     if own and len(gone) == 1:

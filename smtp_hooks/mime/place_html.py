@@ -9,9 +9,9 @@ There is no HTML parser on the usual way. The names of the tags up to the place 
 the plain kind, and all that matter are nested properly and closed, only the `<div>`s that are open are looked at.
 Otherwise `html_tree` says what is open; where it is sure only up to an earlier place, that one is taken.
 
-Standards: HTML (WHATWG), 13.2. Limits: those of `html_tree`; on the usual way an inline element that hides what is in it
-is not noticed where it stays open: a `<b hidden>` (or i, u, em …), or a `<span hidden>` whose end a paragraph or an item
-that is open within keeps off.
+Standards: HTML (WHATWG), 13.2. Limits: those of `html_tree`; on the usual way an inline element that hides what is in
+it is not noticed where it stays open: a `<b hidden>` (or i, u, em …), or a `<span hidden>` whose end a paragraph or an
+item that is open within keeps off.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from smtp_hooks.mime.html_tags import (
     ATTRIBUTES,
     BLOCKS,
     COMMENT,
-    HEADINGS,
     LEADING,
     PLAIN_TAG,
     RAW,
@@ -42,10 +41,13 @@ _BODY = re.compile(r"<body(?=[\s>/])", re.IGNORECASE)
 _END = re.compile(r"</body\s*+>(?=\s*+(?:</html\s*+>)?\s*+\Z)|</html\s*+>(?=\s*+\Z)", re.IGNORECASE)
 _UNSHOWN = re.compile(r"<(title|style|script|noscript|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE)
 _DIVS = re.compile(rf"<(/?)(?:div|center|section|article|main)(?=[\s>/])({ATTRIBUTES})>", re.IGNORECASE)
+_COMMENT_OR_STYLE = re.compile(rf"{COMMENT.pattern}|<style(?=[\s>])[^<>]*+>[^<]*+</style\s*+>", re.IGNORECASE)
 _BOXES = names("div center section article main")
 _HARMLESS = VOID | names("p b i u em strong small big o:p html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
-_NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/")) | {""}
+_NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/")) | {
+    ""
+}
 _UNUSUAL = SHIFTING | RAW | names("label datalist audio video canvas meter progress")
 """Elements whose content is no tags, or hidden while an end tag may not reach them."""
 _CLOSE_P = (BLOCKS - {"form"}) | names("hr li dd dt xmp")
@@ -57,7 +59,9 @@ _NO_PARAGRAPH_END = SCOPES | RAW | names("button")
 def place(text: str, placement: Placement) -> int | None:
     """The offset where the block goes, or None where no place is safe."""
     found = _place(text, placement)
-    if found is None or "<frameset" in text[found:].lower():  # would take the place of a body in which nothing is seen yet
+    if (
+        found is None or "<frameset" in text[found:].lower()
+    ):  # would take the place of a body in which nothing is seen yet
         return None
     return found
 
@@ -163,13 +167,17 @@ def _without_comments(text: str) -> str | None:
     at = text.find("<!--")
     if at < 0:
         return text
+    has_odd_ends = "--!>" in text
     out, end = [], 0
     while at >= 0:
-        match = COMMENT.match(text, at)
-        if match is None:
-            return None
         out += [text[end:at], "<!>"]
-        end = match.end()
+        if has_odd_ends:
+            match = COMMENT.match(text, at)
+            end = match.end() if match else 0
+        else:
+            end = text.find("-->", at + 2) + 3  # `<!-->` is a whole one
+        if end < at:
+            return None
         at = text.find("<!--", end)
     return "".join([*out, text[end:]])
 
@@ -179,10 +187,13 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     region = _without_comments(text[top:at])
     if region is None:
         return None
-    tags = PLAIN_TAG.findall(region)
+    tags, matter = _tags(region)
+    if "style" in matter:
+        region = _COMMENT_OR_STYLE.sub("<!>", text[top:at])
+        tags, matter = _tags(region)
     if len(tags) != region.count("<"):
         return _walk(text, top, at)
-    nested = _open_names([n.lower() for n in tags if n not in _NOT_COUNTED])
+    nested = _open_names(matter)
     if nested is None or any(name not in _BOXES for name in nested):
         return _walk(text, top, at)
     if nested and _in_bad_box(region, len(nested)):
@@ -190,6 +201,12 @@ def _make_safe(text: str, top: int, at: int) -> int | None:
     if not _closes_p(text, at) and _open_paragraph(tags):
         return _walk(text, top, at)
     return at
+
+
+def _tags(region: str) -> tuple[list[str], list[str]]:
+    """The names of all plain tags, and in small letters those of them that matter."""
+    tags = PLAIN_TAG.findall(region)
+    return tags, [tag.lower() for tag in tags if tag not in _NOT_COUNTED]
 
 
 def _open_names(tags: list[str]) -> list[str] | None:
@@ -212,10 +229,10 @@ def _open_paragraph(tags: list[str]) -> bool:
     """Whether a paragraph may be open at the end of a sequence of tags, nested properly but for paragraphs."""
     for tag in reversed(tags):
         name = tag.lower()
-        if name == "/p" or name in _CLOSE_P:
-            return False
         if name == "p" or name.lstrip("/") in _NO_PARAGRAPH_END:
             return True
+        if name == "/p" or name in _CLOSE_P:
+            return False
     return False
 
 
