@@ -158,6 +158,12 @@ WORDS = [
         b"|"
     ),
     *b'<div class="gmail_quote">|<div style="display:none">|<title>|<plaintext>|<frameset>|<form>|<math>'.split(b"|"),
+    *b"<li>|</li>|<ul>|</ul>|<td>|</td>|<tr>|<caption>|<h1>|</h2>|<button>|</form>|<label>|<dd>|<object>|</object>".split(
+        b"|"
+    ),
+    *b"<font color=red>|</font>|</b>|<span>|</span>|<noscript>|<textarea>|</script>|<!-->|='|=\"|<xmp>|</svg>".split(
+        b"|"
+    ),
     SPELLED.encode(),
     NUMBER.encode(),
     "٠١٩٩٠٠١٢٣٤".encode(),

@@ -173,11 +173,12 @@ def _without_comments(text: str) -> str | None:
         out += [text[end:at], "<!>"]
         if has_odd_ends:
             match = COMMENT.match(text, at)
-            end = match.end() if match else 0
+            close = match.end() - 3 if match else -1
         else:
-            end = text.find("-->", at + 2) + 3  # `<!-->` is a whole one
-        if end < at:
+            close = text.find("-->", at + 2)  # `<!-->` is a whole one
+        if close < 0:
             return None
+        end = close + 3
         at = text.find("<!--", end)
     return "".join([*out, text[end:]])
 

@@ -140,6 +140,11 @@ def test_an_attribution_is_a_line_of_its_own() -> None:
 def test_the_block_is_seen_in_odd_html(page: str) -> None:
     at = place_html(page, Placement.BEFORE_QUOTE)
     assert at is not None
+    seen_and_harmless(page, at)
+
+
+def seen_and_harmless(page: str, at: int) -> None:
+    """For html5lib, the block is in nothing but boxes that show it, and the rest of the tree is what it was."""
     with_block = page[:at] + "<div id=offer>x</div>" + page[at:]
     tree = html5lib.parse(with_block, treebuilder="dom", namespaceHTMLElements=False)
     (offer,) = (e for e in tree.getElementsByTagName("div") if e.getAttribute("id") == "offer")
@@ -147,3 +152,60 @@ def test_the_block_is_seen_in_odd_html(page: str) -> None:
     while parent.nodeName != "html":
         assert parent.nodeName in ("body", "div", "b", "span") and not parent.hasAttribute("hidden")
         parent = parent.parentNode
+    offer.parentNode.removeChild(offer)
+    tree.normalize()
+    assert tree.toxml() == html5lib.parse(page, treebuilder="dom", namespaceHTMLElements=False).toxml()
+
+
+BROKEN = {
+    # Tags: where they end
+    "a tag in a tag that a loose > makes up for": '>Hi<a </a><s="gmail_quote">x',
+    "the same before a quote": '<body>><p>Hi</p><a </a><div class="gmail_quote">old</div></body>',
+    "a single quote that stays open": '<p>Hi</p><div d=\'"">x',
+    "a single quote that stays open, no value": "<div ?='>Hi",
+    "a quote in a value without quotes": '<body>Hi<a b=c" d=">x<ul>" e>y</body>',
+    "a greater-than sign in the head": '<html><head><meta content="a > b"></head><p>Hi</p>',
+    "a comment in a tag": "<body>Hi <a <!-- --> b></a>x</body>",
+    "a comment with an exclamation mark at its end": "<body>Hi <!-- --!><ul><!-- --><li>x</body>",
+    "the shortest comment": "<!--><head><title>x</title></head><ul><li>--><p>Hi",
+    "a comment that ends as it starts": "<body>Hi<!-- x <!--><ul><li>x</body>",
+    "an open comment": "?<!--",
+    # Paragraphs: a table need not end them, nor does a stray end
+    "a paragraph round a table": "<p><table></table><y>Hi",
+    "a paragraph round a table, before a quote": '<p>Hi<table></table><span class="gmail_quote">old</span>',
+    "a stray end in a paragraph": '<p>Hi</div>x<span class="gmail_quote">old</span>',
+    "an open paragraph before an unknown element": '<p>Hi<d="appendonsend">old',
+    # Elements: what their ends reach
+    "an item that ends a div, and a list within": "<p><li><div><li><ul></div>Hi",
+    "a table in a table": "<table><table></table>Hi<pre></table>",
+    "an inline element kept open by a paragraph": "<body><p><dd><v hidden><p>Hi",
+    "a form that ends before what is in it": "<body><form><div hidden></form>Hi</div>",
+    "a label that a paragraph keeps open": "<body><label><p>Hi</label></p>x</body>",
+    "a link between rows": "<body><table><a href=x><tr><td>Hi</td></tr></table>x</body>",
+    "a link that a paragraph cuts off": "<body><p><a href=x>Hi</p>x</body>",
+    "a list in a style": "<body><style><!--</style><ul>--></style>Hi</body>",
+    "a tag in a style in svg": "<body>Hi<svg><style><ul></style></svg>x</body>",
+    "a script in a script": "<html><head><script><!-- <script> </script> --></script></head><p>Hi",
+}
+
+
+@pytest.mark.parametrize("placement", Placement)
+@pytest.mark.parametrize("page", BROKEN.values(), ids=BROKEN.keys())
+def test_the_block_is_in_nothing_that_is_broken(page: str, placement: Placement) -> None:
+    at = place_html(page, placement)
+    if at is not None:
+        seen_and_harmless(page, at)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<body><p>Hi</p>|<svg><path d='M0 0'/></svg></body>",
+        "<body><p>Hi</p><div>x|<noscript><img src=x></noscript></div></body>",
+        "<body><p>Hi</p>|<select><option>x<input></select>y</body>",
+    ],
+)
+def test_where_certainty_ends_the_block_stands_before(page: str) -> None:
+    at = place_html(page.replace("|", ""), Placement.BOTTOM)
+    assert at == page.index("|")
+    seen_and_harmless(page.replace("|", ""), at)
