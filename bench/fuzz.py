@@ -149,7 +149,7 @@ def guided(name: str, seeds: list[bytes], seconds: float, findings: Findings, se
     options = [
         f"-max_len={MOST}",
         f"-dict={words}",
-        "-timeout=120",
+        "-timeout=1200",  # by the clock, and neighbours may stop it; `watched` looks at the CPU
         "-rss_limit_mb=2048",
         f"-seed={seed}",
         "-verbosity=0",

@@ -235,7 +235,8 @@ def _harmless(text: str, at: int) -> None:
     parent = offer.parentNode
     while parent is not None and parent.nodeType == parent.ELEMENT_NODE:
         assert parent.nodeName not in _BAD_PARENTS, f"within <{parent.nodeName}>"
-        assert not parent.hasAttribute("hidden"), "within what is hidden"
+        is_all = parent.nodeName in ("html", "body")  # where the whole message is hidden, so may the block be
+        assert is_all or not parent.hasAttribute("hidden"), "within what is hidden"
         parent = parent.parentNode
     offer.parentNode.removeChild(offer)
     before = html5lib.parse(text, treebuilder="dom", namespaceHTMLElements=False)
