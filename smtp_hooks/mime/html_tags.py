@@ -31,7 +31,7 @@ LEADING = re.compile(  # what belongs to the head, or stands before it
     rf"|<(?P<raw>title|style)(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|<(?!/(?P=raw)[{_WS}>/]))*+</(?P=raw)[{_WS}]*+>"
     rf"|<script(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|<(?!/?script))*+</script[{_WS}]*+>"
     rf"|<xml(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|</?[a-z]++:[^<>]*+>)*+</xml[{_WS}]*+>)*+",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

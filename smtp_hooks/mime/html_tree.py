@@ -130,7 +130,7 @@ def _no_tag_end(text: str, position: int, at: int) -> int | None:
 
 
 def _raw_end(text: str, name: str, start: int, at: int) -> int | None:
-    match = re.compile(rf"</{name}(?=[ \t\r\n\f>/])", re.IGNORECASE).search(text, start, at)
+    match = re.compile(rf"</{name}(?=[ \t\r\n\f>/])", re.IGNORECASE | re.ASCII).search(text, start, at)
     return match.start() if match else None
 
 

@@ -37,17 +37,19 @@ from smtp_hooks.mime.quotes import HTML_EARLIER, HTML_MARK, HTML_RULE, QUOTING_B
 
 MAX_TAG = 4_096  # characters from the start of a tag within which a mark is looked for
 _CLIMBS = 8  # times that a place is moved before what makes it unsafe
-_BODY = re.compile(r"<body(?=[\s>/])", re.IGNORECASE)
-_END = re.compile(r"</body\s*+>(?=\s*+(?:</html\s*+>)?\s*+\Z)|</html\s*+>(?=\s*+\Z)", re.IGNORECASE)
-_UNSHOWN = re.compile(r"<(title|style|script|noscript|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE)
-_DIVS = re.compile(rf"<(/?)(?:div|center|section|article|main)(?=[\s>/])({ATTRIBUTES})>", re.IGNORECASE)
-_COMMENT_OR_STYLE = re.compile(rf"{COMMENT.pattern}|<style(?=[\s>])[^<>]*+>[^<]*+</style\s*+>", re.IGNORECASE)
+_BODY = re.compile(r"<body(?=[\s>/])", re.IGNORECASE | re.ASCII)
+_END = re.compile(r"</body\s*+>(?=\s*+(?:</html\s*+>)?\s*+\Z)|</html\s*+>(?=\s*+\Z)", re.IGNORECASE | re.ASCII)
+_UNSHOWN = re.compile(
+    r"<(title|style|script|noscript|noframes|template|xmp|plaintext|!--)(?![a-z])", re.IGNORECASE | re.ASCII
+)
+_DIVS = re.compile(rf"<(/?)(?:div|center|section|article|main)(?=[\s>/])({ATTRIBUTES})>", re.IGNORECASE | re.ASCII)
+_COMMENT_OR_STYLE = re.compile(
+    rf"{COMMENT.pattern}|<style(?=[\s>])[^<>]*+>[^<]*+</style\s*+>", re.IGNORECASE | re.ASCII
+)
 _BOXES = names("div center section article main")
 _HARMLESS = VOID | names("p b i u em strong small big o:p html body head li td tr th tbody")
 """Elements whose being open says nothing of a place: it is looked at elsewhere, or does no harm."""
-_NOT_COUNTED = frozenset(slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/")) | {
-    ""
-}
+_NOT_COUNTED = {""} | {slash + form for name in _HARMLESS for form in (name, name.upper()) for slash in ("", "/")}
 _UNUSUAL = SHIFTING | RAW | names("label datalist audio video canvas meter progress")
 """Elements whose content is no tags, or hidden while an end tag may not reach them."""
 _CLOSE_P = (BLOCKS - {"form"}) | names("hr li dd dt xmp")
@@ -59,11 +61,9 @@ _NO_PARAGRAPH_END = SCOPES | RAW | names("button")
 def place(text: str, placement: Placement) -> int | None:
     """The offset where the block goes, or None where no place is safe."""
     found = _place(text, placement)
-    if (
-        found is None or "<frameset" in text[found:].lower()
-    ):  # would take the place of a body in which nothing is seen yet
+    if found is None:
         return None
-    return found
+    return None if "<frameset" in text[found:].lower() else found  # it takes the place of a body with nothing in it yet
 
 
 def _place(text: str, placement: Placement) -> int | None:
