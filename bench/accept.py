@@ -36,6 +36,7 @@ from page_crowd import watch  # noqa: E402
 
 from mailgate.calls.model import Channel, Kind  # noqa: E402
 from mailgate.keyfiles import load_ring  # noqa: E402
+from mailgate.offers.fresh import fresh  # noqa: E402
 from mailgate.offers.offer import Offer, Terms  # noqa: E402
 from mailgate.store import offers as rows_of  # noqa: E402
 from mailgate.store.database import Store  # noqa: E402
@@ -72,7 +73,7 @@ def _open_some(world: World, store: Store, ring: KeyRing, sealer: Sealer, count:
             offeree_address="ben@example.net",
         )
         offer = Offer(offer_id=offer_id, terms=terms, created_at=time.time(), expires_at=time.time() + 3600)
-        made.append((offer, rows_of.Coupon(fingerprint=coupon.fingerprint(token), key_id=ring.newest.key_id)))
+        made.append(fresh(offer, fingerprint=coupon.fingerprint(token), key_id=ring.newest.key_id))
         links.append(f"{world.gateway.url}/a/{token}")
     store.transact_now(lambda rows: rows_of.insert(rows, sealer, made))
     return links

@@ -219,7 +219,7 @@ async def measure(sockets: int, count: int) -> bool:
             )
             issued = offers.new(terms)
             sent[issued.offer.offer_id] = time.monotonic()
-            await offers.keep([issued])
+            await offers.keep([issued.fresh()])
             await asyncio.sleep(0.01)
         await asyncio.sleep(2)
         read: dict[str, float] = {}

@@ -9,11 +9,13 @@ second after another process, such as `mailgate account`, has written to the sto
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from mailgate.accounts.model import Account
 from mailgate.gather import Gather
+from mailgate.offers.fresh import Fresh
 from mailgate.offers.issue import Issued
 from mailgate.offers.service import Offers
 from mailgate.offers.table import ENDED
@@ -74,7 +76,7 @@ class OwnBooks:
         self._now = now
         self._known: dict[str, Account | None] = {}
         self._plain: dict[str, bool] = {}
-        self._keeping: Gather[Issued] = Gather(offers.keep, linger_s=LINGER_S)
+        self._keeping: Gather[Fresh] = Gather(offers.keep, linger_s=LINGER_S)
 
     async def account(self, address: str) -> Account | None:
         return self.account_now(address)
@@ -133,7 +135,11 @@ class OwnBooks:
         )
 
     def keep(self, issued: Issued) -> Awaitable[None]:
-        return self._keeping.put(issued)
+        return self.keep_fresh(issued.fresh())
+
+    def keep_fresh(self, fresh: Fresh) -> asyncio.Future[None]:
+        """The same of one that a worker has made."""
+        return self._keeping.put(fresh)
 
     async def pin(self, offer_id: str) -> str:
         return self.pin_now(offer_id)

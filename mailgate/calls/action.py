@@ -19,6 +19,8 @@ WEEK_S = 7 * 86_400
 SLOTS = 3
 """Records of an attempt are kept in one of three astdb families in turn, a week each, and swept a week after the
 slot's own week has ended: a record lives one to two weeks."""
+TIDY = 8
+"""One attempt of so many looks whether there is something to sweep."""
 
 _ATTEMPT = re.compile(r"[0-9a-f]{32}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")  # Asterisk's Uniqueid: seconds, dot, number, perhaps a name before
@@ -34,7 +36,7 @@ TOGETHER = "&"
 FURTHER = "~"
 """Stands between a party's channels, each with its ways; no way holds it."""
 FIELDS = (
-    *("attempt", "slot", "sweep", "ring2", "limit", "ask2", "say2", "leg2", "held", "calling", "more"),
+    *("attempt", "week", "ring2", "limit", "ask2", "say2", "leg2", "held", "calling", "more"),
     *("ask1", "say1", "ring1", "nth", "leg1"),
 )
 """What the dialplan reads from an order, by place; the last two change with each try of leg 1."""
@@ -52,14 +54,15 @@ def check_attempt(attempt_id: str) -> str:
     return attempt_id
 
 
-def slot(now: float) -> int:
-    """The number of the week's slot, 0 to 2."""
-    return int(now // WEEK_S) % SLOTS
+def week(now: float) -> int:
+    """The number of the week, from the first of 1970 on."""
+    return int(now // WEEK_S)
 
 
 def record_families(now: float) -> tuple[str, str]:
     """Where an attempt's record can be: this week's family, then last week's."""
-    return f"mailgate/{slot(now)}", f"mailgate/{slot(now - WEEK_S)}"
+    this = week(now)
+    return f"mailgate/{this % SLOTS}", f"mailgate/{(this - 1) % SLOTS}"
 
 
 def ways(
@@ -158,8 +161,7 @@ def _order(
     held = order.leg2.address if order.leg2.kind is Kind.HELD else ""
     values = {
         "attempt": check_attempt(order.attempt_id),
-        "slot": str(slot(now)),
-        "sweep": str(slot(now + WEEK_S)),
+        "week": str(week(now)),
         "ring2": str(_whole(order.ring2_s, 600)),
         "limit": _limit(order.longest_s),
         "ask2": str(int(order.confirm2)),
@@ -209,6 +211,7 @@ def originate_action(
     if order.leg1.kind is Kind.HELD:
         raise ValueError("who waits is no offeree")
     first, *others = ways(order.leg1, settings, lines1, attempt_id)
+    end = "s" if int(attempt_id, 16) % TIDY else "tidy"
     variables = {
         "__MG_KEY": key,
         "__MG_ORDER": _order(order, settings, now, lines2, tuple(others)),
@@ -217,7 +220,7 @@ def originate_action(
         # Known to Asterisk from here on, and to be told from an attempt it has never heard of.
         f"DB({key}/placed)": "1",
         # Runs whatever happens, an answer or none. The quotes keep the commas together.
-        "CHANNEL(hangup_handler_push)": '"mailgate-end,s,1"',
+        "CHANNEL(hangup_handler_push)": f'"mailgate-end,{end},1"',
     }
     action: dict[str, str | list[str]] = {
         "Action": "Originate",

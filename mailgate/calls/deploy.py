@@ -11,11 +11,11 @@ from importlib import resources
 
 import jinja2
 
-from mailgate.calls.action import FIELDS
+from mailgate.calls.action import FIELDS, SLOTS
 from mailgate.calls.settings import DeploySettings
 from mailgate.calls.trunks import Transport
 
-DIALPLAN_VERSION = 7
+DIALPLAN_VERSION = 8
 
 MODULES: tuple[str, ...] = (
     *("app_db", "app_dial", "app_exec", "app_originate", "app_playback", "app_read", "app_stack", "app_userevent"),
@@ -57,6 +57,7 @@ def render_asterisk(settings: DeploySettings) -> dict[str, str]:
         "modules": MODULES,
         "trunks": settings.trunks,
         "settings": settings,
+        "slots": SLOTS,
         "order": {name: f"${{CUT(MG_ORDER,|,{place})}}" for place, name in enumerate(FIELDS, 1)},
         "udp": Transport.UDP,
         "tcp": Transport.TCP,

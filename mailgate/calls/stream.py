@@ -110,7 +110,7 @@ class Stream:
 
     def __init__(self) -> None:
         self._second_legs: dict[str, str] = {}  # attempt → leg 2's channel while it is asked for a key
-        self._bridging: set[str] = set()
+        self._bridging: set[str] = set()  # attempts whose legs are about to be bridged
 
     def read(self, message: Message, now: float) -> CallEvent | LetGo | Arrival | None:
         """What the message says of an attempt, None where nothing. `now` (UNIX seconds) where it bears no time."""
@@ -140,10 +140,13 @@ class Stream:
             self._second_legs[attempt_id] = str(message.get("channel", ""))
         else:
             self._second_legs.pop(attempt_id, None)
-        if phase == "bridged":  # is about to be; that both are in the bridge is said by the bridge
+        # That both are in the bridge is said by the bridge.
+        if phase in ("confirmed2", "bridged") or (phase == "ringing2" and message.get("ask") == "0"):
             self._bridging.add(attempt_id)
+        else:
+            self._bridging.discard(attempt_id)
+        if phase == "bridged":  # is about to be
             return None
-        self._bridging.discard(attempt_id)
         if "record" not in message:
             return event_of_phase(attempt_id, phase, 0.0)
         try:

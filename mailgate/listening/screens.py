@@ -14,7 +14,7 @@ from mailgate.errors import MailgateError
 from mailgate.listen import protocol
 from mailgate.listen.protocol import Changed
 from mailgate.listening.settings import ListeningSettings, Say
-from mailgate.offers.issue import Issued
+from mailgate.offers.fresh import Fresh
 from mailgate.offers.notice import Kind, Notice
 from mailgate.offers.service import Offers, UnknownOffer
 from mailgate.offers.table import ENDED
@@ -105,12 +105,11 @@ class Screens:
         """Show it where somebody listens, and wait for nothing."""
         self._tell(notice, self.present.of_address(notice.address))
 
-    def kept(self, issued: Issued) -> None:
+    def kept(self, fresh: Fresh) -> None:
         """A message carries an offer to its recipient: who listens there is shown it at once."""
-        terms = issued.offer.terms
-        there = self.present.of_address(terms.offeree_address)
+        there = self.present.of_address(fresh.offeree_address)
         if there:
-            self._show_offer(issued.offer.offer_id, there)
+            self._show_offer(fresh.offer_id, there)
 
     def withdrawn(self, offer_id: str) -> None:
         """The message of an offer that was shown has not gone out."""

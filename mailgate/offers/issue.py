@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailgate.offers.forwarding import Forwarding
+from mailgate.offers.fresh import Fresh, fresh
 from mailgate.offers.offer import Offer, Terms
 from tokens import coupon, pin
 from tokens.coupon import Purpose
@@ -42,6 +43,10 @@ class Issued:
     fingerprint: bytes
     key_id: str
     token: str = field(default="", repr=False)  # the store has no use for it
+
+    def fresh(self) -> Fresh:
+        """What the store takes."""
+        return fresh(self.offer, fingerprint=self.fingerprint, key_id=self.key_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,12 +89,10 @@ class Making:
             ),
             forwarding=account.forwarding,
         )
-        offer = issued.offer
-        rows_of.insert(
-            rows, self._sealer, [(offer, rows_of.Coupon(fingerprint=issued.fingerprint, key_id=issued.key_id))]
-        )
+        offer, fresh = issued.offer, issued.fresh()
+        rows_of.insert(rows, self._sealer, [fresh])
         self._pins.give(rows, [offer.offer_id])
-        webhooks.record_made(rows, self._sealer, [offer])
+        webhooks.record_made(rows, self._sealer, [fresh])
         notice = Notice(
             notice_id=f"{offer.offer_id}.offered",
             kind=Kind.OFFERED,

@@ -189,7 +189,7 @@ class MissedCalls:
             self._post(rows, call, callee, who, now, token="")
             return Made.NOTED, None
         issued = self._offers.new(self._terms(callee, who))
-        self._offers.put(rows, [issued])
+        self._offers.put(rows, [issued.fresh()])
         self._post(rows, call, callee, who, now, token=issued.token)
         return Made.OFFERED, issued.offer.offer_id
 

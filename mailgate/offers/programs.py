@@ -114,7 +114,7 @@ class Programs:
                 if seen is not None:
                     return str(seen["offer_id"]), True
             self._refuse_suppressed(rows, wish)
-            self._offers.put(rows, [issued])
+            self._offers.put(rows, [issued.fresh()])
             offer_id = issued.offer.offer_id
             if key:
                 rows.run(

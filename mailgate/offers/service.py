@@ -39,6 +39,7 @@ from mailgate.offers.events import (
     name_of,
 )
 from mailgate.offers.forwarding import Hand, Standing, standing
+from mailgate.offers.fresh import Fresh
 from mailgate.offers.held import Held
 from mailgate.offers.holders import Holders
 from mailgate.offers.issue import Issued, Issuer, Rules
@@ -112,7 +113,7 @@ class Offers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._foreign = 0
         self._stirred = 0
-        self.on_kept: Callable[[Issued], None] = lambda issued: None
+        self.on_kept: Callable[[Fresh], None] = lambda fresh: None
         """Hears of each offer that a message carries, once it is durable; `on_withdrawn` where that did not go out."""
         self.on_withdrawn: Callable[[str], None] = lambda offer_id: None
         self._reach = reach or Reach(store, sealer)
@@ -129,25 +130,24 @@ class Offers:
     async def open(self, terms: Sequence[Terms]) -> list[Opened]:
         """One new offer for each of the terms; durable when this returns."""
         issued = [self.issuer.issue(each) for each in terms]
-        await self.keep(issued)
+        await self.keep([each.fresh() for each in issued])
         return [Opened(offer_id=each.offer.offer_id, token=each.token) for each in issued]
 
-    async def keep(self, issued: Sequence[Issued]) -> None:
+    async def keep(self, fresh: Sequence[Fresh]) -> None:
         """Store new offers together; durable when this returns."""
-        await self._store.transact(lambda rows: self.put(rows, issued))
-        for each in issued:
+        await self._store.transact(lambda rows: self.put(rows, fresh))
+        for each in fresh:
             self.on_kept(each)
 
     def new(self, terms: Terms) -> Issued:
         """A new offer that is yet to be `put`."""
         return self.issuer.issue(terms)
 
-    def put(self, rows: Rows, issued: Sequence[Issued]) -> None:
+    def put(self, rows: Rows, fresh: Sequence[Fresh]) -> None:
         """Store new offers in somebody's transaction."""
-        made = [(each.offer, rows_of.Coupon(fingerprint=each.fingerprint, key_id=each.key_id)) for each in issued]
-        rows_of.insert(rows, self._sealer, made)
-        self._pins.give(rows, [each.offer.offer_id for each in issued])
-        webhooks.record_made(rows, self._sealer, [each.offer for each in issued])
+        rows_of.insert(rows, self._sealer, fresh)
+        self._pins.give(rows, [each.offer_id for each in fresh])
+        webhooks.record_made(rows, self._sealer, fresh)
 
     async def withdraw(self, offer_id: str) -> None:
         """Forget an offer whose message did not go out; one that somebody has touched stays."""

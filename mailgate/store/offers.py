@@ -10,6 +10,7 @@ from mailgate.calls.model import Channel, Outcome
 from mailgate.offers.answer import Reason
 from mailgate.offers.events import Try
 from mailgate.offers.forwarding import Forwarding
+from mailgate.offers.fresh import Fresh, uris
 from mailgate.offers.offer import Attempt, Offer, Terms
 from mailgate.offers.table import State
 from mailgate.store import slots
@@ -46,9 +47,9 @@ class Answer:
     text: str = field(repr=False)
 
 
-def insert(rows: Rows, sealer: Sealer, offers: Sequence[tuple[Offer, Coupon]]) -> None:
+def insert(rows: Rows, sealer: Sealer, offers: Sequence[Fresh]) -> None:
     """New offers, each with its coupon."""
-    rows.run_many("insert_offer", [_columns(sealer, offer, coupon) for offer, coupon in offers])
+    rows.run_many("insert_offer", [_columns(sealer, each) for each in offers])
 
 
 def swap(rows: Rows, sealer: Sealer, seen: Offer, changed: Offer, *, event: str, at: float) -> bool:
@@ -206,7 +207,7 @@ def _address_digest(sealer: Sealer, address: str) -> bytes:
 
 
 def _sealed_destination(sealer: Sealer, offer: Offer) -> bytes:
-    return sealer.seal(json.dumps([c.uri for c in offer.terms.destination]), f"offers {offer.offer_id}")
+    return sealer.seal(uris(offer.terms.destination), f"offers {offer.offer_id}")
 
 
 def lift(rows: Rows, sealer: Sealer, uri: str) -> bool:
@@ -214,31 +215,13 @@ def lift(rows: Rows, sealer: Sealer, uri: str) -> bool:
     return rows.run("delete_suppression", digest=sealer.digest(uri)) == 1
 
 
-def _columns(sealer: Sealer, offer: Offer, coupon: Coupon) -> dict[str, object]:
-    terms = offer.terms
-    return {
-        "offer_id": offer.offer_id,
-        "account_id": terms.account_id,
-        "fingerprint": coupon.fingerprint,
-        "key_id": coupon.key_id,
-        "generation": coupon.generation,
-        "state": offer.state.value,
-        "version": offer.version,
-        "created_at": offer.created_at,
-        "expires_at": offer.expires_at,
-        "uses_left": offer.uses_left,
-        "attempts_left": offer.attempts_left,
-        "offeror_name": terms.offeror_name,
-        "destination_name": terms.destination_name,
-        "destination": _sealed_destination(sealer, offer),
-        "offeree_address": terms.offeree_address,
-        "offeree_name": terms.offeree_name,
-        "offeree": sealer.seal(terms.offeree.uri, f"offeree {offer.offer_id}") if terms.offeree else None,
-        "language": terms.language,
-        "message_id": terms.message_id,
-        "forwarding": offer.forwarding.value,
-        "holders": _joined(offer.holders),
-    }
+def _columns(sealer: Sealer, each: Fresh) -> dict[str, object]:
+    columns: dict[str, object] = each._asdict()
+    columns["fingerprint"] = bytes.fromhex(each.fingerprint)
+    columns["destination"] = sealer.seal(each.destination, f"offers {each.offer_id}")
+    if each.offeree is not None:
+        columns["offeree"] = sealer.seal(each.offeree, f"offeree {each.offer_id}")
+    return columns
 
 
 def _joined(holders: frozenset[str]) -> str:

@@ -90,10 +90,10 @@ INSERT INTO offers (offer_id, account_id, fingerprint, key_id, generation, state
                     expires_at, uses_left, attempts_left, offeror_name, destination_name, destination,
                     offeree_address, offeree_name, offeree, language, message_id, attempt_id,
                     forwarding, holders)
-VALUES (:offer_id, :account_id, :fingerprint, :key_id, :generation, :state, :version, NULL, :created_at,
+VALUES (:offer_id, :account_id, :fingerprint, :key_id, 0, 'open', 0, NULL, :created_at,
         :expires_at, :uses_left, :attempts_left, :offeror_name, :destination_name, :destination,
         :offeree_address, :offeree_name, :offeree, :language, :message_id, NULL,
-        :forwarding, :holders);
+        :forwarding, '');
 
 -- name: swap_offer
 -- Compare and set: no row is changed where another step came first.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mailgate.offers import hook
 from mailgate.offers.events import Event
+from mailgate.offers.fresh import Fresh
 from mailgate.offers.offer import Offer
 from mailgate.store import offers
 from mailgate.store.database import Row, Rows
@@ -88,14 +89,14 @@ def record(rows: Rows, sealer: Sealer, offer: Offer, event: Event, now: float) -
         put_event(rows, sealer, account_id, hook.id_of(offer), kind, hook.body(kind, offer, now, event), now)
 
 
-def record_made(rows: Rows, sealer: Sealer, made: Iterable[Offer]) -> None:
-    """The same of new offers."""
+def record_made(rows: Rows, sealer: Sealer, made: Iterable[Fresh]) -> None:
+    """The same of new offers, which are in the store already."""
     if rows.one("any_webhook") is None:
         return
-    for offer in made:
-        if rows.one("webhook_on", account_id=offer.terms.account_id):
+    for each in made:
+        if rows.one("webhook_on", account_id=each.account_id) and (offer := offers.by_id(rows, sealer, each.offer_id)):
             body = hook.body("offer.made", offer, offer.created_at)
-            put_event(rows, sealer, offer.terms.account_id, hook.id_of(offer), "offer.made", body, offer.created_at)
+            put_event(rows, sealer, each.account_id, hook.id_of(offer), "offer.made", body, offer.created_at)
 
 
 def withdraw(rows: Rows, sealer: Sealer, offer_id: str, now: float) -> None:

@@ -22,7 +22,8 @@ from mailgate.delivery_notes import DeliveryNotes
 from mailgate.errors import ConfigError, MailgateError
 from mailgate.intake import Doors
 from mailgate.metrics import Counts
-from mailgate.workers.records import account_record, issued_of
+from mailgate.offers.fresh import Fresh
+from mailgate.workers.records import account_record
 from mailgate.workers.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ class Crew:
         """What a worker asks. Table of the names that `far.py` and `mailgate.worker` use."""
         match name:
             case "keep":
-                return self._books.keep(issued_of(argument))
+                return self._books.keep_fresh(Fresh(*argument))
             case "account":
                 account = self._books.account_now(argument)
                 return None if account is None else [account_record(account), self._books.plain_now(account)]

@@ -15,7 +15,7 @@ from typing import Any
 from mailgate.accounts.model import Account
 from mailgate.books import REMEMBERED
 from mailgate.offers.issue import Issued
-from mailgate.workers.records import account_of, issued_record
+from mailgate.workers.records import account_of
 from mailgate.workers.wire import Wire
 from smtp_hooks.pipeline import Offeree
 from smtp_hooks.quoted import Quoted
@@ -68,7 +68,7 @@ class FarBooks:
         return [Quoted(**record) for record in await self._wire.ask("quoted", list(tokens))]
 
     def keep(self, issued: Issued) -> Awaitable[None]:
-        return self._wire.ask("keep", issued_record(issued))
+        return self._wire.ask("keep", issued.fresh())
 
     async def pin(self, offer_id: str) -> str:
         return str(await self._wire.ask("pin", offer_id))

@@ -1,4 +1,4 @@
-"""Accounts and new offers as plain data for a frame, and back. Pure."""
+"""Accounts as plain data for a frame, and back. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 from mailgate.accounts.model import Account, Destination, Hide, Mode
 from mailgate.calls.model import Channel
 from mailgate.offers.forwarding import Forwarding
-from mailgate.offers.issue import Issued
-from mailgate.offers.offer import Offer, Terms
 
 Record = dict[str, Any]
 
@@ -61,46 +59,3 @@ def account_of(record: Record) -> Account:
             "forwarding": Forwarding(record["forwarding"]) if record["forwarding"] else None,
         }
     )
-
-
-def issued_record(issued: Issued) -> Record:
-    """A new offer as the store needs it: without its token."""
-    offer, terms = issued.offer, issued.offer.terms
-    return {
-        "fingerprint": issued.fingerprint.hex(),
-        "key_id": issued.key_id,
-        "offer_id": offer.offer_id,
-        "times": [offer.created_at, offer.expires_at],
-        "left": [offer.uses_left, offer.attempts_left],
-        "forwarding": offer.forwarding.value,
-        "destination": [c.uri for c in terms.destination],
-        "offeree": terms.offeree.uri if terms.offeree else None,
-        "terms": {
-            "account_id": terms.account_id,
-            "offeror_name": terms.offeror_name,
-            "destination_name": terms.destination_name,
-            "offeree_address": terms.offeree_address,
-            "language": terms.language,
-            "message_id": terms.message_id,
-        },
-    }
-
-
-def issued_of(record: Record) -> Issued:
-    """The offer of a record."""
-    created_at, expires_at = record["times"]
-    uses, attempts = record["left"]
-    offer = Offer(
-        offer_id=record["offer_id"],
-        terms=Terms(
-            destination=_channels(*record["destination"]),
-            offeree=Channel.parse(record["offeree"]) if record["offeree"] else None,
-            **record["terms"],
-        ),
-        created_at=created_at,
-        expires_at=expires_at,
-        uses_left=uses,
-        attempts_left=attempts,
-        forwarding=Forwarding(record["forwarding"]),
-    )
-    return Issued(offer=offer, fingerprint=bytes.fromhex(record["fingerprint"]), key_id=record["key_id"])

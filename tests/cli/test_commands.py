@@ -17,6 +17,7 @@ from mailgate.cli import group
 from mailgate.cli.recording import NoRecording
 from mailgate.errors import ConfigError, MailgateError
 from mailgate.keyfiles import load_ring
+from mailgate.offers.fresh import fresh
 from mailgate.offers.offer import Offer, Terms
 from mailgate.store import accounts
 from mailgate.store import offers as rows_of
@@ -70,8 +71,8 @@ def offer(admin: Admin) -> tuple[str, str]:
         expires_at=4e9,
     )
     store = Store(admin.folder / "mailgate.db")
-    mark = rows_of.Coupon(fingerprint=coupon.fingerprint(token), key_id=ring.newest.key_id)
-    store.transact_now(lambda rows: rows_of.insert(rows, sealer, [(made, mark)]))
+    new = fresh(made, fingerprint=coupon.fingerprint(token), key_id=ring.newest.key_id)
+    store.transact_now(lambda rows: rows_of.insert(rows, sealer, [new]))
     store.close()
     return offer_id, token
 

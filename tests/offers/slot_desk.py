@@ -12,6 +12,7 @@ from mailgate.accounts.model import Account, Destination
 from mailgate.calls.model import CallEvent, CallOrder, Channel, Kind
 from mailgate.offers.booking import Asked, Bookings
 from mailgate.offers.events import Booked
+from mailgate.offers.fresh import fresh
 from mailgate.offers.notice import Notice
 from mailgate.offers.offer import Offer, Terms, step
 from mailgate.offers.scheduler import Scheduler
@@ -179,8 +180,9 @@ def book_many(store: Store, number: int, start: Callable[[int], float], leg1: Ca
         made.append(Offer(offer_id=f"{n:032x}", terms=terms, created_at=0.0, expires_at=start(n) + DAY))
 
     def work(rows: Rows) -> None:
-        coupons = (rows_of.Coupon(fingerprint=sha256(o.offer_id.encode()).digest(), key_id="k1") for o in made)
-        rows_of.insert(rows, SEALER, list(zip(made, coupons, strict=True)))
+        rows_of.insert(
+            rows, SEALER, [fresh(o, fingerprint=sha256(o.offer_id.encode()).digest(), key_id="k1") for o in made]
+        )
         for n, offer in enumerate(made):
             slot = Slot(start=start(n), minutes=15, zone="Europe/Paris", leg1=leg1(n))
             changed, _ = step(offer, Booked(slot=slot), start(n) - HOUR)

@@ -13,6 +13,7 @@ from mailgate.calls.model import Again, Answered, Bridged, CallEvent, Channel, C
 from mailgate.calls.pairs import FALLS
 from mailgate.offers.answer import Notify
 from mailgate.offers.events import Accepted, Expired, PlaceCall, Revoked, Try
+from mailgate.offers.fresh import fresh
 from mailgate.offers.offer import FALL_WITHIN_S, IllegalTransition, Offer, Terms, step
 from mailgate.offers.table import IN_CALL, WAITING, State
 from mailgate.offers.view import view
@@ -122,9 +123,7 @@ def test_the_store_keeps_each_attempt_and_what_is_to_come_sealed(tmp_path: Path)
     create(tmp_path / "store.db")
     store, sealer = Store(tmp_path / "store.db"), Sealer(keys.KeyRing((keys.Key("k1", bytes(32)),)))
     made = Offer(offer_id="o", terms=TERMS, created_at=0.0, expires_at=1000.0)
-    store.transact_now(
-        lambda rows: rows_of.insert(rows, sealer, [(made, rows_of.Coupon(fingerprint=b"f", key_id="k1"))])
-    )
+    store.transact_now(lambda rows: rows_of.insert(rows, sealer, [fresh(made, fingerprint=b"f", key_id="k1")]))
 
     def stepped(event: Accepted | Ended) -> Offer:
         def work(rows: object) -> Offer:

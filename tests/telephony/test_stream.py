@@ -28,6 +28,30 @@ def test_the_bridge_counts_once_and_only_after_the_dialplan_has_said_so() -> Non
     assert stream.read(ENTER, 0.0) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "bridged"),
+    [
+        (phase("ringing2") | {"ask": "0"}, True),
+        (phase("ringing2") | {"ask": "1"}, False),
+        (phase("ringing2"), False),
+        (phase("confirmed2"), True),
+        (phase("answered2"), False),
+    ],
+)
+def test_leg_2_is_bridged_once_it_need_not_press_a_key_or_has(said: dict[str, str], bridged: bool) -> None:
+    """Dial makes a bridge for a moment also where both have hung up while leg 2 was asked."""
+    stream = Stream()
+    assert stream.read(said, 0.0) is not None
+    assert isinstance(stream.read(ENTER, 0.0), Bridged) == bridged
+
+
+def test_a_leg_2_that_was_not_reached_is_in_no_bridge() -> None:
+    stream = Stream()
+    stream.read(phase("ringing2") | {"ask": "0"}, 0.0)
+    stream.read(phase("failed2-BUSY-17"), 0.0)
+    assert stream.read(ENTER, 0.0) is None
+
+
 def test_without_a_time_in_the_event_the_clock_counts() -> None:
     stream = Stream()
     stream.read(phase("bridged"), 0.0)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mailgate.accounts.model import Account, Destination, Hide, Mode
 from mailgate.calls.model import Channel, Kind
+from mailgate.offers.fresh import Fresh
 from mailgate.offers.issue import Issuer, Rules
 from mailgate.offers.offer import Terms
 from mailgate.workers.frames import LIMIT, FrameError, Reader, encode
-from mailgate.workers.records import account_of, account_record, issued_of, issued_record
+from mailgate.workers.records import account_of, account_record
 from tokens.keys import Key, KeyRing
 
 values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5)
@@ -78,8 +79,11 @@ def test_an_offer_survives_and_its_token_does_not() -> None:
     )
     ring = KeyRing((Key("a", bytes(32)),))
     issued = Issuer(ring=ring, rules=Rules(uses=3, attempts=4), now=lambda: 7.25, new_id=lambda: "id").issue(terms)
-    text = json.dumps(issued_record(issued))
-    back = issued_of(json.loads(text))
-    assert (back.offer, back.fingerprint, back.key_id) == (issued.offer, issued.fingerprint, issued.key_id)
+    text = json.dumps(issued.fresh())
+    back = Fresh(*json.loads(text))
+    assert back == issued.fresh()
+    assert (back.offer_id, bytes.fromhex(back.fingerprint)) == ("id", issued.fingerprint)
     assert len(issued.token) == 36
     assert issued.token not in text
+    assert "+33199000002" in text
+    assert "+33199000002" not in repr(back), "numbers stay out of logs"
