@@ -236,14 +236,17 @@ def _end(tree: _Tree, name: str) -> bool:
 
 
 def _end_form(tree: _Tree) -> None:
-    """What is open within stays open, but for items and paragraphs."""
+    """What is open within stays open, and within the form, but for items and paragraphs."""
     form, tree.form = tree.form, None
     index = _index(tree.stack, ("form",), SCOPES)
     if form is None or index is None or tree.stack[index] is not form:
         return
     while tree.stack[-1].name in ("p", "li", "dd", "dt"):
         tree.stack.pop()
-    tree.stack.remove(form)
+    if tree.stack[-1] is form:
+        tree.stack.pop()
+    else:
+        tree.stack[index] = Open(_LOST, form.start, "")
 
 
 def _end_formatting(stack: list[Open], name: str, barriers: Container[str]) -> None:

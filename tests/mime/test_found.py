@@ -179,6 +179,7 @@ BROKEN = {
     "an item that ends a div, and a list within": "<p><li><div><li><ul></div>Hi",
     "a table in a table": "<table><table></table>Hi<pre></table>",
     "an inline element kept open by a paragraph": "<body><p><dd><v hidden><p>Hi",
+    "a form that ends before a box in it": "<body><form><div></form>Hi",
     "a form that ends before what is in it": "<body><form><div hidden></form>Hi</div>",
     "a label that a paragraph keeps open": "<body><label><p>Hi</label></p>x</body>",
     "a link between rows": "<body><table><a href=x><tr><td>Hi</td></tr></table>x</body>",
