@@ -229,7 +229,7 @@ _BAD_PARENTS = frozenset(
 def _harmless(text: str, at: int) -> None:
     parser = html5lib.HTMLParser(tree=html5lib.getTreeBuilder("dom"), namespaceHTMLElements=False)
     tree = parser.parse(text[:at] + "<div id=offer7>x</div>" + text[at:])
-    offers = [e for e in tree.getElementsByTagName("div") if e.getAttribute("id") == "offer7"]
+    offers = [e for e in _elements(tree) if e.nodeName == "div" and e.getAttribute("id") == "offer7"]
     assert len(offers) == 1, f"the block is there {len(offers)} times"
     offer = offers[0]
     parent = offer.parentNode
@@ -241,6 +241,16 @@ def _harmless(text: str, at: int) -> None:
     offer.parentNode.removeChild(offer)
     before = html5lib.parse(text, treebuilder="dom", namespaceHTMLElements=False)
     assert _written(tree) == _written(before), "the rest of the document is another"
+
+
+def _elements(node: Any) -> list[Any]:
+    """All elements, however deep: minidom's own search is recursive."""
+    found, todo = [], [node]
+    while todo:
+        each = todo.pop()
+        found += [each] if each.nodeType == each.ELEMENT_NODE else []
+        todo += each.childNodes
+    return found
 
 
 def _written(node: Any) -> list[str]:
