@@ -15,6 +15,7 @@ const BEEP_S = 0.6;
 const GATHER_MS = 1000; // for addresses of this device; those that are there by then must do
 const LONGEST_WAIT_S = 30; // between two tries to be reachable again
 const RING_MS = 3000;
+const SETTLE_MS = 500; // a press that is sooner was meant for what stood there, or was typed elsewhere, before the call
 const LONGEST_RING_S = 600; // who calls gives up; what Asterisk is told is no longer than this (mailgate/calls/action.py)
 const TESTING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
@@ -241,6 +242,12 @@ const quiet = () => {
   bell = 0;
   if (rung) rung.quiet();
 };
+let settling = 0;
+const settle = (keys) => {
+  delete keys.dataset.settled;
+  clearTimeout(settling);
+  settling = setTimeout(() => { keys.dataset.settled = "yes"; }, SETTLE_MS);
+};
 const onCall = async ({ originator, session: come, request }) => {
   if (originator !== "remote") return;
   if (session) {
@@ -257,6 +264,7 @@ const onCall = async ({ originator, session: come, request }) => {
   come.data.ice = order.ice;
   panel.hidden = false;
   show("talk-ring");
+  settle(by("talk-ring"));
   by("talk-say").textContent = order.say;
   rung.rings(order.say);
   ringing();
@@ -329,6 +337,7 @@ const press = {
 const onClick = (event) => {
   const button = event.target.closest("button");
   if (!event.isTrusted || !button || button.getAttribute("aria-disabled") === "true") return;
+  if (button.closest("#talk-ring:not([data-settled])")) return;
   if (button.dataset.key && session) session.sendDTMF(button.dataset.key, { transportType: "RFC2833" });
   else press[button.id]?.();
 };

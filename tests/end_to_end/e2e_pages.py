@@ -50,8 +50,14 @@ async def standing(
         await context.close()
 
 
+async def rings(page: Page) -> None:
+    """Until the page rings and takes a press for an answer."""
+    await expect(page.locator("#talk-ring[data-settled]")).to_be_visible(timeout=20_000)
+
+
 async def answers(page: Page, says: str) -> None:
-    await expect(page.locator("#talk-say")).to_have_text(says, timeout=20_000)
+    await rings(page)
+    await expect(page.locator("#talk-say")).to_have_text(says)
     await page.get_by_role("button", name="Answer", exact=True).click()
     await expect(page.locator("#talk-say")).to_have_text("You can talk.", timeout=10_000)
 

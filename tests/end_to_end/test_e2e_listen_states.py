@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from e2e_pages import session
+from e2e_pages import rings, session
 from e2e_world import Visitor, ben_joins, link_to, reset
 from lab.browser import axe_core, chromium, layout, violations, with_voice
 from lab.passing import passing
@@ -75,6 +75,7 @@ async def walk(world: World, browser: Browser, **options: Any) -> AsyncIterator[
         assert (await Visitor(client).accept_by_own_order(link)).status_code == 303
     await expect(page.locator("#talk-answer")).to_be_focused(timeout=20_000)
     yield "it rings", page
+    await rings(page)
     await page.locator("#talk-answer").click()
     await expect(page.locator("#talk-hang-up")).to_be_visible(timeout=10_000)
     connected = await page.locator("#main").get_attribute("data-connected")

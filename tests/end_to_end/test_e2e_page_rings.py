@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from e2e_hidden import shows
-from e2e_pages import answers, hears, is_heard, standing
+from e2e_pages import answers, hears, is_heard, rings, standing
 from e2e_world import Visitor, ben_joins, invited, link_to, reset, sign_in
 from lab.browser import axe_core, chromium, layout, violations, with_voice
 from lab.passing import passing
@@ -115,10 +115,39 @@ async def test_who_declines_in_the_page_is_not_called_elsewhere(
     async with standing(world, browsers["ada"], ADA) as ada:
         link = await link_to(world)
         await http.accept(link)
-        await ada.get_by_role("button", name="Decline", exact=True).click(timeout=20_000)
+        await rings(ada)
+        await ada.get_by_role("button", name="Decline", exact=True).click()
         await http.sees(link, "Ada Lovelace cannot talk right now")
         await expect(ada.locator("#talk")).to_be_hidden()
     assert invited(world, ADA_NUMBER) == 0
+
+
+@pytest.mark.parametrize("press", ["Decline", "Answer", "Enter"])
+async def test_a_press_in_the_moment_in_which_a_call_comes_was_not_meant_for_it(
+    world: World, http: Visitor, browsers: dict[str, Browser], press: str
+) -> None:
+    """The moment is made longer here: the browser that presses has others beside it."""
+    async with standing(world, browsers["ada"], ADA) as ada:
+        link = await link_to(world)
+        await ada.evaluate(
+            """() => {
+                const later = window.setTimeout;
+                window.setTimeout = (work, ms) => later(work, ms === 500 ? 4000 : ms);
+                document.addEventListener("click", () => {
+                    window.pressed = document.getElementById("talk-ring").dataset.settled || "too soon";
+                }, true);
+            }"""
+        )
+        await http.accept(link)
+        await ada.wait_for_function("() => !document.getElementById('talk-ring').hidden", polling="raf", timeout=20_000)
+        if press == "Enter":  # the call has the focus
+            await ada.keyboard.press(press)
+        else:
+            await ada.get_by_role("button", name=press, exact=True).click()
+        await rings(ada)
+        assert await ada.evaluate("window.pressed") == "too soon"
+        await ada.get_by_role("button", name="Decline", exact=True).click()
+        await http.sees(link, "Ada Lovelace cannot talk right now")
 
 
 async def test_where_nobody_answers_in_the_page_the_telephone_rings(
@@ -177,6 +206,7 @@ async def test_what_rings_is_for_everybody(world: World, http: Visitor, browsers
         await expect(ada.get_by_role("button", name="Answer", exact=True)).to_be_focused(timeout=20_000)
         await expect(ada).to_have_title("ben@example.net is calling: the call that you offered.")
         await looks_well(ada)
+        await rings(ada)
         await ada.keyboard.press("Enter")
         await expect(ada.locator("#talk-say")).to_have_text("You can talk.", timeout=10_000)
         await looks_well(ada)
@@ -254,7 +284,8 @@ async def test_who_declines_at_one_page_has_declined_at_all(
             link = await link_to(world)
             await http.accept(link)
             await expect(stops.get_by_role("button", name="Answer", exact=True)).to_be_visible(timeout=20_000)
-            await declines.get_by_role("button", name="Decline", exact=True).click(timeout=20_000)
+            await rings(declines)
+            await declines.get_by_role("button", name="Decline", exact=True).click()
             await expect(stops.locator("#talk")).to_be_hidden(timeout=2_000)
             await http.sees(link, "Ada Lovelace cannot talk right now", timeout_s=9)
     assert invited(world, ADA_NUMBER) == 0
