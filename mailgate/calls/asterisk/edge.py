@@ -191,6 +191,14 @@ class Asterisk:
         where a mapping says when each was begun (UNIX seconds), and that was before this Asterisk was there.
         Raises OutcomeUnknown where Asterisk cannot be asked.
         """
+        found = await self._became(attempt_ids)
+        for attempt_id, event in found.items():
+            if event is not None:  # it is told hereby
+                _remember(self._told, attempt_id, max(rank(event), self._told.get(attempt_id, 0)))
+        return found
+
+    async def _became(self, attempt_ids: Iterable[str]) -> dict[str, CallEvent | None]:
+        """As `settle`, and nobody has been told yet."""
         wanted = [check_attempt(attempt_id) for attempt_id in attempt_ids]
         waiting = {a: Ringing(attempt_id=a, leg=1) for a in wanted if self._expected.holds(a)}
         found, doubtful = await self._look_up([a for a in wanted if a not in waiting])
@@ -210,8 +218,6 @@ class Asterisk:
         for attempt_id, event in found.items():
             if event is None or isinstance(event, Ended):
                 self._seats.leave(attempt_id)
-            if event is not None:
-                _remember(self._told, attempt_id, max(rank(event), self._told.get(attempt_id, 0)))
         return found
 
     async def available(self, channel: Channel) -> bool:
@@ -299,12 +305,11 @@ class Asterisk:
             return
         live = {attempt_of(row) for row in await self.ask({"Action": "CoreShowChannels"})}
         quiet = {a: self._sent.get(a, now) for a in told | sent if a not in live and not self._expected.holds(a)}
-        for attempt_id, event in (await self.settle(quiet)).items() if quiet else ():
+        for attempt_id, event in (await self._became(quiet)).items() if quiet else ():
             unknown = Outcome.LOST if attempt_id in told else Outcome.NOT_PLACED
             event = event or Ended(attempt_id=attempt_id, outcome=unknown)
-            if isinstance(event, Ended):
-                _remember(self._told, attempt_id, ENDED)
-                await self._on_event(event)
+            if isinstance(event, Ended):  # in line with what is told meanwhile: an end is told once
+                self._queue.put_nowait(event)
 
     def listen(self, listener: Callable[[Message], None]) -> None:
         """Let somebody hear each AMI message too, at once and in order."""
@@ -394,8 +399,8 @@ class Asterisk:
         await asyncio.sleep(_LET_IN_S)
         if attempt_id not in self._told:
             with contextlib.suppress(OutcomeUnknown):
-                event = (await self.settle([attempt_id]))[attempt_id]
-                await self._on_event(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
+                event = (await self._became([attempt_id]))[attempt_id]
+                self._queue.put_nowait(event or Ended(attempt_id=attempt_id, outcome=Outcome.NOT_PLACED))
 
     # --- settling ----------------------------------------------------------------------------------------------
     async def act(self, action: Action) -> Message:
