@@ -32,6 +32,7 @@ from slot_desk import MONDAY, RULES, Desk, book_many  # noqa: E402
 from mailgate.calls.model import Channel, Kind  # noqa: E402
 from mailgate.keyfiles import load_ring  # noqa: E402
 from mailgate.offers.events import Booked  # noqa: E402
+from mailgate.offers.fresh import fresh  # noqa: E402
 from mailgate.offers.offer import Offer, Terms, step  # noqa: E402
 from mailgate.offers.slots import Rules, Slot  # noqa: E402
 from mailgate.store import offers as rows_of  # noqa: E402
@@ -83,7 +84,7 @@ def book(world: World, count: int, at: float) -> None:
             )
             offer = Offer(offer_id=f"{n:032x}", terms=terms, created_at=at - 3600, expires_at=at + 3600)
             mark = sha256(offer.offer_id.encode()).digest()
-            rows_of.insert(rows, sealer, [(offer, rows_of.Coupon(fingerprint=mark, key_id="bench"))])
+            rows_of.insert(rows, sealer, [fresh(offer, fingerprint=mark, key_id="bench")])
             slot = Slot(start=at, minutes=15, zone="Europe/Paris", leg1=Channel(Kind.TEL, number(n)))
             booked, _ = step(offer, Booked(slot=slot), at - 1800)
             assert rows_of.swap(rows, sealer, offer, booked, event="booked", at=at - 1800)

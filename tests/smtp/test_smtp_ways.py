@@ -147,10 +147,14 @@ async def shaky(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
         await asyncio.sleep(0.01)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.1)
+async def until(site: Site, condition: Callable[[], bool]) -> None:
+    try:
+        async with asyncio.timeout(30):
+            while not condition():
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        seen = f"{site.front.queue()}\n{site.hop.counts('ben', 'cat', 'dan')}\n{site.gateway.log[-4000:]}"
+        raise AssertionError(f"it never came to that; the queue, what the next hop has, the gateway:\n{seen}") from None
 
 
 TROUBLES = {
@@ -175,7 +179,7 @@ async def test_trouble_with_one_recipient(shaky: Site, trouble: str) -> None:
     replies = await shaky.sends(letter(f"<{trouble.replace(' ', '-')}@x>"), BEN, CAT, DAN)
     if shaky.way in QUEUED:
         assert [code for code, _ in replies] == [250] * 4
-        await until(lambda: len(hop.of(BEN)) + len(hop.of(DAN)) == 2 and not shaky.front.queue())
+        await until(shaky, lambda: len(hop.of(BEN)) + len(hop.of(DAN)) == 2 and not shaky.front.queue())
         copies = {"5xx": 0, "ack": 2}.get(trouble[:3], 1)  # only a lost acknowledgement doubles
         assert hop.counts("ben", "cat", "dan") == [1, copies, 1]
         if copies == 0:
@@ -204,12 +208,12 @@ async def test_the_next_hop_is_down_for_a_while(shaky: Site) -> None:
     await asyncio.to_thread(shaky.gateway.start)
     replies = await shaky.sends(letter("<down@x>"), BEN, CAT)
     if shaky.way in QUEUED:
-        await until(lambda: any(entry["queue_name"] == "deferred" for entry in shaky.front.queue()))
+        await until(shaky, lambda: any(entry["queue_name"] == "deferred" for entry in shaky.front.queue()))
         assert "451 4.4.1" in str(shaky.front.queue())
     else:
         assert [code for code, _ in replies] == [451, 451]
     hop.server = await sink.start(hop.take, asked=hop.asked, port=port)
     if shaky.way not in QUEUED:
         assert (await shaky.sends(letter("<down@x>"), BEN, CAT))[-1][0] == 250
-    await until(lambda: not shaky.front.queue())
+    await until(shaky, lambda: not shaky.front.queue())
     assert hop.counts("ben", "cat") == [1, 1]
