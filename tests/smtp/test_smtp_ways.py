@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
+import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +158,16 @@ async def until(site: Site, condition: Callable[[], bool]) -> None:
         raise AssertionError(f"it never came to that; the queue, what the next hop has, the gateway:\n{seen}") from None
 
 
+@contextmanager
+def kept(port: int) -> Iterator[None]:
+    """Nobody listens there, and nobody else gets the port: neither another server nor the near end of a connection,
+    which could even be one to itself."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", port))
+        yield
+
+
 TROUBLES = {
     "4xx at RCPT": ("at_rcpt", "452 4.2.2 full"),
     "5xx at RCPT": ("at_rcpt", "550 5.1.1 nobody"),
@@ -204,15 +215,16 @@ async def test_the_next_hop_is_down_for_a_while(shaky: Site) -> None:
     assert hop.server is not None
     port = hop.port
     hop.server.close()
-    await asyncio.to_thread(shaky.gateway.stop)  # with it the kept connections, which a closed listener leaves
-    await asyncio.to_thread(shaky.gateway.start)
-    replies = await shaky.sends(letter("<down@x>"), BEN, CAT)
-    if shaky.way in QUEUED:
-        await until(shaky, lambda: any(entry["queue_name"] == "deferred" for entry in shaky.front.queue()))
-        assert "451 4.4.1" in str(shaky.front.queue())
-    else:
-        assert [code for code, _ in replies] == [451, 451]
-    hop.server = await sink.start(hop.take, asked=hop.asked, port=port)
+    with kept(port):
+        await asyncio.to_thread(shaky.gateway.stop)  # with it the kept connections, which a closed listener leaves
+        await asyncio.to_thread(shaky.gateway.start)
+        replies = await shaky.sends(letter("<down@x>"), BEN, CAT)
+        if shaky.way in QUEUED:
+            await until(shaky, lambda: any(entry["queue_name"] == "deferred" for entry in shaky.front.queue()))
+            assert "451 4.4.1" in str(shaky.front.queue())
+        else:
+            assert [code for code, _ in replies] == [451, 451]
+        hop.server = await sink.start(hop.take, asked=hop.asked, port=port)
     if shaky.way not in QUEUED:
         assert (await shaky.sends(letter("<down@x>"), BEN, CAT))[-1][0] == 250
     await until(shaky, lambda: not shaky.front.queue())
