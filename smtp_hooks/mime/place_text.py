@@ -20,10 +20,11 @@ from smtp_hooks.mime.quotes import FORWARDED, FROM_BLOCK, RULED, SAID, WHO_OR_WH
 
 _SIGNATURE = re.compile(r"(?:\A|\r\n)-- ?\r\n")
 _TRIES = 100  # lines ending in a colon that are looked at
+_SIGNATURE_LINES = 20  # of which nobody has more
 _NEAR = 4  # lines that an attribution may take when a mail program has wrapped it
 _NOT_BLANK = re.compile(r"\S")
 # Expressions that are no more than their text: `re` finds two characters and more in a third of the time of `str.find`.
-_MARKED = re.compile(r"\n(?:>|----|______)")
+_MARKED = re.compile(r"\n(?:>|---|______)")
 _QUOTED = re.compile(r"\n>")
 _COLON = re.compile(r":\r\n")
 
@@ -51,20 +52,31 @@ def _end_of_words(text: str, limit: int) -> int:
 
 
 def _signature(text: str, limit: int) -> int:
-    """The start of the last signature before limit, or limit. It counts only at the end: at most 20 lines of it."""
+    """The start of the signature before limit, or limit. It counts only at the end, with few lines; what others have
+    added below is set off in the same way (a list's footer, a scanner's)."""
     at = max(text.rfind("\r\n-- \r\n", 0, limit), text.rfind("\r\n--\r\n", 0, limit))
     if at < 0:
-        return 0 if text.startswith(("-- \r\n", "--\r\n")) and text.count("\r\n", 0, limit) <= 20 else limit
-    return at + 2 if text.count("\r\n", at + 2, limit) <= 20 else limit
+        return 0 if text.startswith(("-- \r\n", "--\r\n")) and _is_short(text, 0, limit) else limit
+    if not _is_short(text, at + 2, limit):
+        return limit
+    while (above := text.rfind("\r\n-- \r\n", 0, at + 2)) >= 0 and _is_short(text, above + 2, limit):
+        at = above
+    return at + 2
+
+
+def _is_short(text: str, start: int, limit: int) -> bool:
+    return text.count("\r\n", start, limit) <= _SIGNATURE_LINES
 
 
 def _quote_start(text: str) -> int | None:
     """Where the earlier message begins, or None where there is none or where the answer is below it."""
     found = []
     quoted: int | None = None
+    answered = False
     if text.startswith(">") or _MARKED.search(text) is not None:  # most have none of these marks
         quoted = _first_quoted_line(text)
-        if quoted is not None and not _answered_below(text):
+        answered = quoted is not None and _answered_below(text)
+        if quoted is not None and not answered:
             found.append(_attribution(text, quoted))
         found += [m.start() + 1 for m in (RULED.search(text),) if m is not None]
     found += [m.start() + 1 for m in (FROM_BLOCK.search(text),) if m is not None]
@@ -74,8 +86,8 @@ def _quote_start(text: str) -> int | None:
     if not found:
         return None
     start = min(found)
-    if quoted is not None and quoted < start:  # within a quote, or below one that was answered
-        return None
+    if quoted is not None and (quoted < start or (answered and quoted == start)):
+        return None  # within a quote, or below one that was answered
     return start
 
 

@@ -17,7 +17,7 @@ _FROM = (
 )
 RULED = re.compile(
     # A line of dashes round a few words, or a rule of underscores, above a block of header-like lines.
-    r"\n(?:-{4,}+ ?[^\r\n\-]{4,60} ?-{4,}+[ \t]*+(?:\r\n){1,2}[*]?[^\r\n:：]{2,25}[:：]"
+    r"\n(?:-{3,}+ ?[^\r\n\-]{4,60} ?-{3,}+[ \t]*+(?:\r\n){1,2}[*]?[^\r\n:：]{2,25}[:：]"
     rf"|_{{10,}}+[ \t]*+(?:\r\n)++[*]?(?:{_FROM})[*]? ?[:：])"
 )
 FROM_BLOCK = re.compile(

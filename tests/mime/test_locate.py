@@ -165,6 +165,7 @@ def test_above_the_attribution_where_the_quote_is_not_marked(attribution: str) -
     "start",
     [
         "-----Original Message-----\nFrom: Ben\nSent: Friday\n",
+        "---- Original Message ---\n\nFrom: Ben\nSubject: Friday\n",
         "-----Ursprüngliche Nachricht-----\nVon: Ben\nGesendet: Freitag\n",
         "-----Message d'origine-----\nDe : Ben\nEnvoyé : vendredi\n",
         "---------- Forwarded message ---------\nFrom: Ben <ben@example.net>\n",
@@ -191,8 +192,29 @@ def test_above_what_outlook_and_others_leave(start: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "below",
+    [
+        "-- \nAda\n",
+        "--\nAda\n",
+        "-- \nAda\n\n-- \nThis message was scanned.\n",
+        "-- \nAda\n\n--\nTo leave the list, write to list-leave@example.org\n",
+        "-- \n-- \nAda\n",
+    ],
+)
+def test_above_the_signature_and_what_others_have_put_below_it(below: str) -> None:
+    text = f"Thanks, see you.\n\n{below}".replace("\n", "\r\n")
+    assert text[: place_text(text, Placement.BEFORE_QUOTE)] == "Thanks, see you."
+
+
+def test_a_signature_of_a_page_is_none() -> None:
+    text = ("First part.\n\n-- \n" + "more words\n" * 30 + "\n-- \nAda\n").replace("\n", "\r\n")
+    assert text[: place_text(text, Placement.BEFORE_QUOTE)].endswith("more words")
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "Ben wrote:\n\n> On Fri, 2002-11-01 at 22:57, Ada wrote:\n>> older\n> old\n\nI think so.\n",
         "I met Ben; he wrote:\nnothing.\n\nBye\n",
         "Shopping:\n- bread\n- milk\n",
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nBye\n",
