@@ -20,7 +20,7 @@ from hashlib import sha256
 from smtp_hooks.envelope import Envelope, Recipient, Reply
 
 _MAX_HEADER = 262_144  # as in policy: beyond that nothing is looked for
-_NAMED = re.compile(rb"\n(message-id|date)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)", re.IGNORECASE)
+_NAMED = re.compile(rb"\n(message-id|date)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)", re.IGNORECASE)
 _NO_IDENT = ("", "NOQUEUE")  # what Postfix says before there is a queue file
 
 

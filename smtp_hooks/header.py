@@ -15,7 +15,7 @@ from functools import lru_cache
 MAX_HEADER = 262_144  # octets of header that are read; `mime` refuses more
 
 _MAX_ADDRESSES = 16_384  # octets of one field that are read for addresses
-_SAID = re.compile(r'"(?:[^"\\]|\\.)*+"(?!@)|\([^()]*+\)')  # display names in quotes, comments
+_SAID = re.compile(r'"(?>(?:[^"\\]++|\\.)*)"(?!@)|\([^()]*+\)')  # display names in quotes, comments
 _ADDRESS = re.compile(r'(?:[^\s,;:<>()@"]++|"[^"]++")@[^\s,;:<>()@"]++')
 
 
@@ -44,4 +44,4 @@ def addresses(message: bytes, *names: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def _field(name: str) -> re.Pattern[bytes]:
-    return re.compile(rb"\n%s[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)" % re.escape(name.encode()), re.I)
+    return re.compile(rb"\n%s[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)" % re.escape(name.encode()), re.I)

@@ -37,13 +37,14 @@ _BETWEEN = (
     r"\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
     r".\u00b7\u2022\u2024\u2027\u30fb\uff0e()\[\]\uff08\uff09/\\\u2044\u2215\uff0f_~"
 )
-_TEXT_GAP = rf"[{_BETWEEN}]{{0,5}}+(?:(?<=\n)>[> ]{{0,8}}+)?+"
+_TEXT_GAP = rf"[{_BETWEEN}]{{0,5}}+(?>(?:(?<=\n)>[> ]{{0,8}}+)?)"
 
 # The same in HTML: tags, character references, and what a URL makes of blanks.
-_HTML_GAP = (
+_HTML_BETWEEN = (
     rf"(?:[{_BETWEEN}]|<[^<>]{{0,600}}+>|&(?:[a-z]{{2,8}}|#[0-9a-fA-FxX]{{1,8}});"
-    r"|%(?:20|2[89DEF]|C2%A0|E2%80%[89][0-9A-F])){0,12}+"
+    r"|%(?:20|2[89DEF]|C2%A0|E2%80%[89][0-9A-F]))"
 )
+_HTML_GAP = rf"(?>{_HTML_BETWEEN}{{0,12}})"
 _PLUS = r"(?:\+|\uff0b|%2B|&plus;|&\#43;|&\#x2b;|(?<!\d)(?:00|011|0011|810))"
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _JOINER = "\u2060"
@@ -117,8 +118,8 @@ def _html(national: str) -> re.Pattern[str]:
 @lru_cache(maxsize=256)
 def _own_code(code: str, trunk: str) -> re.Pattern[str]:
     gap = _HTML_GAP  # wider than that of text, and harmless there
-    until_bracket = rf"(?:(?!\(\s?\d)(?:{gap.removesuffix('{0,12}+')})){{0,8}}+"
-    bracket = rf"(?:\(\s?{trunk or 0}\s?\){gap})?+"
+    until_bracket = rf"(?>(?:(?!\(\s?\d){_HTML_BETWEEN}){{0,8}})"
+    bracket = rf"(?>(?:\(\s?{trunk or 0}\s?\){gap})?)"
     return re.compile(rf"(?:{_PLUS}{gap}|(?<![\d;#])){gap.join(code)}(?:[)\]])?{until_bracket}{bracket}\Z", re.I)
 
 

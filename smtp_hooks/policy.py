@@ -25,7 +25,7 @@ from smtp_hooks.trace import passed
 _MAX_HEADER = 262_144  # octets of header that are read; `mime` refuses more
 _FIELD = re.compile(
     rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature)[ \t]*:"
-    rb"([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)",
+    rb"([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)",
     re.IGNORECASE,
 )
 _SIGNING_DOMAIN = re.compile(rb"(?:\A|;)\s*d\s*=\s*([^;\s]{1,255})")

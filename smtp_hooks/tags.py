@@ -30,7 +30,7 @@ from smtp_hooks.words import read_words, without
 LONGEST_S = 366 * 86400.0
 """No wish goes beyond a year."""
 
-_FIELD = re.compile(rb"\n(subject|x-call-offer)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)(?=\r\n)", re.IGNORECASE)
+_FIELD = re.compile(rb"\n(subject|x-call-offer)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))(?=\r\n)", re.IGNORECASE)
 _TAG = re.compile(r"\[(?:(nocall)|call(?:\s*:([^\[\]\r\n]{1,80}))?)\]", re.IGNORECASE)
 _TIME = re.compile(r"(\d{1,4})\s?([hdw])", re.IGNORECASE)
 _UNIT_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 _NAME = b"X-Call-Offer-Trace"
 _TRACE = re.compile(rb"\nx-call-offer-trace:[ \t]*v=1;[ \t]*h=([0-9a-f]{32})[ \t]*\r(?=\n)", re.IGNORECASE)
-_COVERED = re.compile(rb"\n(from|date|message-id)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)\r(?=\n)", re.IGNORECASE)
+_COVERED = re.compile(rb"\n(from|date|message-id)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)", re.IGNORECASE)
 _MAX_HEADER = 262_144
 _MAX_MARKS = 8  # of other gateways, or forged ones; more are not looked at
 

@@ -28,7 +28,7 @@ _TYPES = frozenset(("text/vcard", "text/x-vcard", "text/directory"))
 _NAMED = re.compile(r"name\*?\d?\*?=\"?[^\";]{1,200}\.vcf\"?", re.IGNORECASE)
 _LINE_LENGTH = 75  # octets without the line end; RFC 6350, 3.2
 _LINE = re.compile(r"[^\r\n]*+(?:\r\n|\n|\r|\Z)")
-_NAME = re.compile(r'(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)((?:;(?:[^":;\r\n]|"[^"\r\n]*")*+)*+):')
+_NAME = re.compile(r'(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)((?>(?:;(?>(?:[^":;\r\n]++|"[^"\r\n]*")*))*)):')
 _ENCODED = re.compile(r";(?:ENCODING=)?(QUOTED-PRINTABLE|BASE64|B)(?=[;:]|\Z)", re.IGNORECASE)
 _CHARSET = re.compile(r";CHARSET=\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _IS_URI = re.compile(r";VALUE=\"?uri", re.IGNORECASE)

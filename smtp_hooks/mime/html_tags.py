@@ -2,8 +2,9 @@
 
 Patterns over text; the HTML standard's own rules, so that nobody takes for a tag what a reader takes for text.
 
-Standards: HTML (WHATWG), 13.2.5 (tokenization), 13.2.4.2 (special and formatting elements). No limits: a tag within
-quotes, a quote within a name and a tag without an end are what the standard says they are.
+Standards: HTML (WHATWG), 13.2.5 (tokenization), 13.2.4.2 (special and formatting elements). A tag within
+quotes, a quote within a name and a tag without an end are what the standard says they are. Limits:
+`MOST_ATTRIBUTES`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,28 @@ from __future__ import annotations
 import re
 
 _WS = r" \t\r\n\f"
+MOST_ATTRIBUTES = 1_000
+"""In one tag; `re` needs 150 octets of memory for each until the tag ends. With more of them it is taken for none."""
 ATTRIBUTES = (  # a quote means something only behind an equals sign, an equals sign only behind a name
-    rf"""(?:[{_WS}/]++|[^{_WS}/>][^{_WS}/>=]*+(?:[{_WS}]*+=[{_WS}]*+(?:"[^"]*+"|'[^']*+'|(?!["'>])[^{_WS}>]++|(?=>))"""
-    rf"""|(?![{_WS}]*+=)))*+"""
+    rf"""(?>(?:[{_WS}/]++|[^{_WS}/>][^{_WS}/>=]*+(?:[{_WS}]*+=[{_WS}]*+(?:"[^"]*+"|'[^']*+'|(?!["'>])[^{_WS}>]++|(?=>))"""
+    rf"""|(?![{_WS}]*+=))){{0,{2 * MOST_ATTRIBUTES}}})"""
 )
 TAG = re.compile(rf"<(/?)([a-zA-Z][^{_WS}/>]*+)({ATTRIBUTES})>")
 """A whole tag: slash, name, attributes."""
-COMMENT = re.compile(r"<!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)")
+COMMENT = re.compile(r"<!--(?:-?>|(?>[\s\S]*?--!?>))")
 PLAIN_TAG = re.compile(
     rf"""<(?:(/?[a-zA-Z][^{_WS}/><]*+)|[!?][^<>]*+)"""
-    rf"""(?:>|(?:[{_WS}]++[^{_WS}<>"'=/]++(?:="[^"]*+"|='[^']*+'|=[^{_WS}"'<>]++|))*+[{_WS}]*+/?>)"""
+    rf"""(?:>|(?>(?:[{_WS}]++[^{_WS}<>"'=/]++(?:="[^"]*+"|='[^']*+'|=[^{_WS}"'<>]++|)){{0,{MOST_ATTRIBUTES}}})[{_WS}]*+/?>)"""
 )
 """The name (with its slash) of a tag as programs write them. Where a text has as many as it has `<`, and neither
 comments nor raw text, these are its tags, all of them, and end where they do for the standard. Linear: an attempt ends
 at a `<` outside of quotes, and of attempts that reach past each other's `<` each is in another quote, or in none."""
 LEADING = re.compile(  # what belongs to the head, or stands before it
-    rf"(?:[{_WS}]++|{COMMENT.pattern}|<[!?](?!--)[^>]*+>"
+    rf"(?>(?:[{_WS}]++|{COMMENT.pattern}|<[!?](?!--)[^>]*+>"
     rf"|</?(?:html|head|meta|base|link|noscript|xml|o:[a-z]+)(?=[{_WS}>/]){ATTRIBUTES}>"
-    rf"|<(?P<raw>title|style)(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|<(?!/(?P=raw)[{_WS}>/]))*+</(?P=raw)[{_WS}]*+>"
-    rf"|<script(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|<(?!/?script))*+</script[{_WS}]*+>"
-    rf"|<xml(?=[{_WS}>/]){ATTRIBUTES}>(?:[^<]++|</?[a-z]++:[^<>]*+>)*+</xml[{_WS}]*+>)*+",
+    rf"|<(?P<raw>title|style)(?=[{_WS}>/]){ATTRIBUTES}>(?>(?:[^<]++|<+(?!/(?P=raw)[{_WS}>/]))*)</(?P=raw)[{_WS}]*+>"
+    rf"|<script(?=[{_WS}>/]){ATTRIBUTES}>(?>(?:[^<]++|<+(?!/?script))*)</script[{_WS}]*+>"
+    rf"|<xml(?=[{_WS}>/]){ATTRIBUTES}>(?>(?:[^<]++|</?[a-z]++:[^<>]*+>)*)</xml[{_WS}]*+>)*)",
     re.IGNORECASE | re.ASCII,
 )
 

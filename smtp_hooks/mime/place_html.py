@@ -152,7 +152,7 @@ def _tag_start(text: str, top: int, at: int) -> int | None:
 
 
 _FIRST_WORDS = re.compile(r"\s*+[^<\s]")
-_WORDS = re.compile(r">(?:\s|&nbsp;|&#160;)*+[^<\s]")
+_WORDS = re.compile(r">(?>(?:\s|&nbsp;|&#160;)*)[^<\s]")
 
 
 def _shows_words(text: str, start: int, end: int) -> bool:

@@ -18,7 +18,7 @@ _FROM = (
 RULED = re.compile(
     # A line of dashes round a few words, or a rule of underscores, above a block of header-like lines.
     r"\n(?:-{3,}+ ?[^\r\n\-]{4,60} ?-{3,}+[ \t]*+(?:\r\n){1,2}[*]?[^\r\n:：]{2,25}[:：]"
-    rf"|_{{10,}}+[ \t]*+(?:\r\n)++[*]?(?:{_FROM})[*]? ?[:：])"
+    rf"|_{{10,}}+[ \t]*+(?>(?:\r\n)+)[*]?(?:{_FROM})[*]? ?[:：])"
 )
 FROM_BLOCK = re.compile(
     rf"\n(?=[*A-Z\u00c0-\uffff])[*]?(?:{_FROM})[*]?[ \xa0]?[:：][*]?[^\r\n]{{2,300}}\r\n"

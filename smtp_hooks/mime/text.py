@@ -21,7 +21,7 @@ TextChange = tuple[int, int, str]
 """`[start, end)` in characters, and what takes its place."""
 
 _STALE = ("content-md5", "content-length")  # say something of the body that is no longer so
-_CHARSET = re.compile(rb';\s*+charset\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^\s;"]*+)', re.IGNORECASE)
+_CHARSET = re.compile(rb';\s*+charset\s*+=\s*+("(?>(?:[^"\\]++|\\.)*)"|[^\s;"]*+)', re.IGNORECASE)
 
 
 def open_body(message: bytes, part: Part) -> Body:
