@@ -117,8 +117,7 @@ class Store:
         self._readers: list[sqlite3.Connection] = []
         self._work: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         try:
-            connection = _connect(path)
-            MIGRATIONS.apply(Database(connection))
+            connection = _connect(path, MIGRATIONS.apply)
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from error
         self._closed = False
@@ -150,8 +149,7 @@ class Store:
         """Run `work`, which only reads, on this thread's own connection."""
         rows: Rows | None = getattr(self._local, "rows", None)
         if rows is None:
-            connection = _connect(self.path)
-            connection.execute("PRAGMA query_only=1")
+            connection = _connect(self.path, lambda database: database.execute("PRAGMA query_only=1"))
             self._readers.append(connection)
             rows = self._local.rows = Rows(connection)
         return work(rows)
@@ -251,10 +249,15 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         future.set_result(result)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, prepare: Callable[[Database], object]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=1")
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=1")
+        prepare(Database(connection))
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import re
@@ -38,14 +39,11 @@ async def round_the_clock() -> AsyncIterator[World]:
         yield world
 
 
-def slots(world: World) -> sqlite3.Connection:
-    return sqlite3.connect(world.gateway.folder / "mailgate.db", timeout=10)
-
-
 def brought_nearer(world: World, ahead_s: float) -> float:
     """The time of every booked call is so far from now; when that is (UNIX seconds)."""
     at = time.time() + ahead_s
-    with slots(world) as store:
+    path = world.gateway.folder / "mailgate.db"
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as store, store:
         assert store.execute("UPDATE slots SET start = ? WHERE waits = 1", (at,)).rowcount == 1
     return at
 

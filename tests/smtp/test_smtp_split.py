@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
 from email.policy import SMTP
 from pathlib import Path
@@ -43,11 +45,8 @@ def hop(pair: Pair) -> Hop:
 
 def notes(gateway: Gateway) -> int:
     """How many deliveries are remembered, by the store's own file."""
-    import sqlite3
-
-    with sqlite3.connect(f"file:{gateway.folder / 'mailgate.db'}?mode=ro", uri=True) as store:
+    with contextlib.closing(sqlite3.connect(f"file:{gateway.folder / 'mailgate.db'}?mode=ro", uri=True)) as store:
         (count,) = store.execute("SELECT count(*) FROM delivery_notes").fetchone()
-    store.close()
     return int(count)
 
 
