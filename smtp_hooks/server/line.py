@@ -65,6 +65,7 @@ class Line(SMTP):
         self._waiter: asyncio.Future[None] | None = None
         self._news = False  # something happened since the session last began to wait
         self._wire: asyncio.Transport | None = None
+        self._in_clear: asyncio.StreamWriter | None = None
         self.encrypted = False
 
     # Called by the event loop and by the server
@@ -189,6 +190,7 @@ class Line(SMTP):
             raise ConnectionAbortedError
         self.encrypted = True
         self._wire = self.transport = wire
+        self._in_clear = self._writer  # from 3.13 on nobody else holds it, and it closes the connection when it goes
         self._writer = asyncio.StreamWriter(wire, self, self._reader, self.loop)
 
     async def _more(self) -> None:
