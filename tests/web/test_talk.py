@@ -128,7 +128,7 @@ async def test_everybody_can_try_the_microphone(gateway: Gateway, axe: str, tmp_
         await page.get_by_role("button", name="Talk from this page").click()
         await expect(page.get_by_role("button", name="Call Ada Lovelace now")).to_be_visible()
         await expect(page.locator("#talk-device option")).not_to_have_count(0)
-        await page.wait_for_function("document.getElementById('talk-level').value > 0.3")
+        await page.wait_for_function("() => document.getElementById('talk-level').value > 0.3")
         for viewport, colours in ((NARROWEST, "light"), (DESK, "dark")):
             await page.set_viewport_size(viewport)
             await page.emulate_media(color_scheme=colours, reduced_motion="reduce")
