@@ -163,7 +163,7 @@ class Line(asyncio.Protocol):
             raise PeerGone
         if len(pieces) > _FEW_PIECES:
             self._wire.writelines(pieces[:-1])
-            self._wire.write(pieces[-1])  # which pauses where the peer does not read; asyncio's writelines may not (3.12)
+            self._wire.write(pieces[-1])  # which pauses where nobody reads; asyncio's writelines may not (3.12)
         else:
             self._wire.write(b"".join(pieces))
 
