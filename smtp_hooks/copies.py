@@ -12,15 +12,15 @@ identical one that is sent on purpose; it has no key, and is not split.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.header import named
 
 _MAX_HEADER = 262_144  # as in policy: beyond that nothing is looked for
-_NAMED = re.compile(rb"\n(message-id|date)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)", re.IGNORECASE)
+_NAMED = named(b"message-id|date")
 _NO_IDENT = ("", "NOQUEUE")  # what Postfix says before there is a queue file
 
 
@@ -30,12 +30,12 @@ def retry_key(envelope: Envelope, message: bytes) -> bytes:
     ident = dict(envelope.client.forwarded).get("IDENT", "")
     end = message.find(b"\r\n\r\n", 0, _MAX_HEADER)
     header = b"\n" + message[: end + 2 if end >= 0 else _MAX_HEADER]
-    named = {match[1].lower(): b" ".join(match[2].split()) for match in _NAMED.finditer(header + b"\n")}
+    told = {match[1].lower(): b" ".join(match[2].split()) for match in _NAMED.finditer(header + b"\n")}
     if ident not in _NO_IDENT:
-        parts = [b"ident", ident.encode(), envelope.client.helo.encode(), named.get(b"message-id", b"")]
-    elif any(named.values()):
+        parts = [b"ident", ident.encode(), envelope.client.helo.encode(), told.get(b"message-id", b"")]
+    elif any(told.values()):
         body = sha256(memoryview(message)[end + 4 :] if end >= 0 else b"").digest()
-        parts = [b"message", named.get(b"message-id", b""), named.get(b"date", b""), body]
+        parts = [b"message", told.get(b"message-id", b""), told.get(b"date", b""), body]
     else:
         return b""
     parts.append(envelope.reverse_path.encode())

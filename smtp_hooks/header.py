@@ -19,6 +19,13 @@ _SAID = re.compile(r'"(?>(?:[^"\\]++|\\.)*)"(?!@)|\([^()]*+\)')  # display names
 _ADDRESS = re.compile(r'(?:[^\s,;:<>()@"]++|"[^"]++")@[^\s,;:<>()@"]++')
 
 
+@lru_cache(maxsize=32)
+def named(names: bytes) -> re.Pattern[bytes]:
+    """Finds fields by their names, as a pattern has them (`subject|list-[a-z]+`), in any case: group 1 is the name,
+    group 2 what follows the colon, folded. A match goes from the line feed before the field to the CR at its end."""
+    return re.compile(rb"\n(%s)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)" % names, re.IGNORECASE)
+
+
 def header_of(message: bytes) -> bytes:
     """The header with the line end of its last field, and one line feed before the first."""
     if message.startswith(b"\r\n"):
@@ -29,7 +36,8 @@ def header_of(message: bytes) -> bytes:
 
 def values(message: bytes, name: str) -> list[bytes]:
     """The values of all fields of that name, unfolded, without surrounding blanks."""
-    return [m[1].replace(b"\r\n", b"").strip() for m in _field(name).finditer(header_of(message) + b"\n")]
+    fields = named(name.encode()).finditer(header_of(message) + b"\n")
+    return [field[2].replace(b"\r\n", b"").strip() for field in fields]
 
 
 def addresses(message: bytes, *names: str) -> tuple[str, ...]:
@@ -40,8 +48,3 @@ def addresses(message: bytes, *names: str) -> tuple[str, ...]:
     texts = [value[:_MAX_ADDRESSES].decode("utf-8", "replace") for name in names for value in values(message, name)]
     found = (match[0].lower() for text in texts for match in _ADDRESS.finditer(_SAID.sub(" ", text)))
     return tuple(dict.fromkeys(found))
-
-
-@lru_cache(maxsize=32)
-def _field(name: str) -> re.Pattern[bytes]:
-    return re.compile(rb"\n%s[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)" % re.escape(name.encode()), re.I)

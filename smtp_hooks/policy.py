@@ -19,15 +19,12 @@ from fnmatch import translate
 from functools import lru_cache
 
 from smtp_hooks.envelope import Envelope, Recipient, Reply
+from smtp_hooks.header import named
 from smtp_hooks.tags import NOTHING, Wish
 from smtp_hooks.trace import passed
 
 _MAX_HEADER = 262_144  # octets of header that are read; `mime` refuses more
-_FIELD = re.compile(
-    rb"\n(auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature)[ \t]*:"
-    rb"([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)",
-    re.IGNORECASE,
-)
+_FIELD = named(b"auto-submitted|precedence|list-[a-z]{2,20}|dkim-signature")
 _SIGNING_DOMAIN = re.compile(rb"(?:\A|;)\s*d\s*=\s*([^;\s]{1,255})")
 # Mailboxes that no person reads, and addresses of lists, by the names that programs give them.
 _NOBODY = re.compile(

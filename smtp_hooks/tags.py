@@ -30,7 +30,7 @@ from smtp_hooks.words import read_words, without
 LONGEST_S = 366 * 86400.0
 """No wish goes beyond a year."""
 
-_FIELD = re.compile(rb"\n(subject|x-call-offer)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))(?=\r\n)", re.IGNORECASE)
+_FIELD = header.named(b"subject|x-call-offer")
 _TAG = re.compile(r"\[(?:(nocall)|call(?:\s*:([^\[\]\r\n]{1,80}))?)\]", re.IGNORECASE)
 _TIME = re.compile(r"(\d{1,4})\s?([hdw])", re.IGNORECASE)
 _UNIT_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -71,7 +71,7 @@ def read(message: bytes, destinations: Collection[str]) -> tuple[Wish, tuple[Edi
         at = match.start()  # the line feed before stands for nothing: octets of the message count from here
         if match[1].lower() == b"x-call-offer":
             from_field = _joined(from_field, _read_field(match[2], names))
-            edits.append(Edit(at, message[at : match.end() + 1], b""))
+            edits.append(Edit(at, message[at : match.end()], b""))
         elif b"[" in match[2] or b"=?" in match[2]:
             wish, value = _read_subject(match[2], names)
             if value is not None:

@@ -13,9 +13,11 @@ import hmac
 import re
 from collections.abc import Sequence
 
+from smtp_hooks.header import named
+
 _NAME = b"X-Call-Offer-Trace"
 _TRACE = re.compile(rb"\nx-call-offer-trace:[ \t]*v=1;[ \t]*h=([0-9a-f]{32})[ \t]*\r(?=\n)", re.IGNORECASE)
-_COVERED = re.compile(rb"\n(from|date|message-id)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)", re.IGNORECASE)
+_COVERED = named(b"from|date|message-id")
 _MAX_HEADER = 262_144
 _MAX_MARKS = 8  # of other gateways, or forged ones; more are not looked at
 

@@ -14,14 +14,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from smtp_hooks.header import named
 from smtp_hooks.mime.model import MAX_DEPTH, MAX_FIELD, MAX_HEADER, MAX_PARTS, Field, Part, Reason, Unfit
 
 # RFC 5322, 2.2: ftext is any printable octet but the colon; atomic, so that no input makes it go back.
 _HEADER = re.compile(rb"(?>(?:[!-9;-~]++:[^\r\n]*+\r\n(?>(?:[ \t][^\r\n]*+\r\n)*))*)")
-_WANTED = re.compile(
-    rb"\n(content-[a-z0-9-]{2,24}|mime-version|subject)[ \t]*:([^\r\n]*+(?>(?:\r\n[ \t][^\r\n]*+)*))\r(?=\n)",
-    re.IGNORECASE,
-)
+_WANTED = named(b"content-[a-z0-9-]{2,24}|mime-version|subject")
 _TYPE = re.compile(r"\s*+([^\s;/()]+)\s*+/\s*+([^\s;()]+)")
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?>(?:[^"\\]++|\\.)*)"|[^\s;"]*+)')
 _IDENTITY = frozenset(("7bit", "8bit", "binary"))
