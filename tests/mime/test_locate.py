@@ -148,17 +148,21 @@ ATTRIBUTIONS = [
 ]
 
 
+def above(below: str) -> str:
+    """What stands above the block in an answer that has this below it."""
+    text = f"Thanks, see you.\n\n{below}".replace("\n", "\r\n")
+    return text[: place_text(text, Placement.BEFORE_QUOTE)]
+
+
 @pytest.mark.parametrize("attribution", ATTRIBUTIONS)
 @pytest.mark.parametrize("quote", ["> old\n>\n> older\n", ">> older\n> old\n"])
 def test_above_the_attribution_in_any_language(attribution: str, quote: str) -> None:
-    text = f"Thanks, see you.\n\n{attribution}\n{quote}".replace("\n", "\r\n")
-    assert text[: place_text(text, Placement.BEFORE_QUOTE)] == "Thanks, see you."
+    assert above(f"{attribution}\n{quote}") == "Thanks, see you."
 
 
 @pytest.mark.parametrize("attribution", [a for a in ATTRIBUTIONS if "пт," not in a and "(金)" not in a])
 def test_above_the_attribution_where_the_quote_is_not_marked(attribution: str) -> None:
-    text = f"Thanks, see you.\n\n{attribution}\n\nOld text.\n".replace("\n", "\r\n")
-    assert text[: place_text(text, Placement.BEFORE_QUOTE)] == "Thanks, see you."
+    assert above(f"{attribution}\n\nOld text.\n") == "Thanks, see you."
 
 
 @pytest.mark.parametrize(
@@ -187,8 +191,7 @@ def test_above_the_attribution_where_the_quote_is_not_marked(attribution: str) -
     ],
 )
 def test_above_what_outlook_and_others_leave(start: str) -> None:
-    text = f"Thanks, see you.\n\n{start}\nOld text.\n".replace("\n", "\r\n")
-    assert text[: place_text(text, Placement.BEFORE_QUOTE)] == "Thanks, see you."
+    assert above(f"{start}\nOld text.\n") == "Thanks, see you."
 
 
 @pytest.mark.parametrize(
@@ -202,8 +205,7 @@ def test_above_what_outlook_and_others_leave(start: str) -> None:
     ],
 )
 def test_above_the_signature_and_what_others_have_put_below_it(below: str) -> None:
-    text = f"Thanks, see you.\n\n{below}".replace("\n", "\r\n")
-    assert text[: place_text(text, Placement.BEFORE_QUOTE)] == "Thanks, see you."
+    assert above(below) == "Thanks, see you."
 
 
 def test_a_signature_of_a_page_is_none() -> None:
