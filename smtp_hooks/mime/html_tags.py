@@ -2,9 +2,8 @@
 
 Patterns over text; the HTML standard's own rules, so that nobody takes for a tag what a reader takes for text.
 
-Standards: HTML (WHATWG), 13.2.5 (tokenization), 13.2.4.2 (special and formatting elements). A tag within
-quotes, a quote within a name and a tag without an end are what the standard says they are. Limits:
-`MOST_ATTRIBUTES`.
+Standards: HTML (WHATWG), 13.2.5 (tokenization), 13.2.4.2 (special and formatting elements). A tag within quotes,
+a quote within a name and a tag without an end are what the standard says they are. Limits: `MOST_ATTRIBUTES`.
 """
 
 from __future__ import annotations
