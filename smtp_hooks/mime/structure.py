@@ -42,7 +42,6 @@ _SEALED = {
 }
 """Types of which one anywhere (outside a forwarded message) leaves the whole message alone."""
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
-_DASHES = re.compile(rb"\r\n--")  # found by `re` in a third of the time that `bytes.find` takes
 _WINDOW = 16 * 1024
 _FILE_NAME = re.compile(r';\s*filename\s*=\s*"?([^";]{1,200})')
 
@@ -260,9 +259,9 @@ def _delimiter(message: bytes, delimiter: bytes, at: int, end: int) -> int:
     """Where it stands first, or -1. Windows without any dash, as base64 has them, are passed over at memchr's speed."""
     while (dash := message.find(b"-", at, end)) >= 0:
         until = min(end, dash + _WINDOW)
-        near = _DASHES.search(message, max(at, dash - 2), until)
-        if near is not None:
-            found = message.find(delimiter, near.start(), min(end, until + len(delimiter)))
+        near = message.find(b"\r\n--", max(at, dash - 2), until)
+        if near >= 0:
+            found = message.find(delimiter, near, min(end, until + len(delimiter)))
             if found >= 0:
                 return found
         at = until - 3 if until < end else end  # a delimiter may lie across the edge
