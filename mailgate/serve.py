@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import uvloop
 
-from mailgate import gate, intake, sender_note
+from mailgate import gate, heap, intake, sender_note
 from mailgate.books import OwnBooks
 from mailgate.call_desk import CallDesk
 from mailgate.calls import plan
@@ -325,4 +325,5 @@ def _notify(state: str) -> None:
 
 def run(config: Config) -> None:
     """`serve` in an event loop of its own."""
+    heap.keep()
     uvloop.run(serve(config))

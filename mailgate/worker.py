@@ -20,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from mailgate import gate, intake
+from mailgate import gate, heap, intake
 from mailgate import log as logs
 from mailgate.config import Config
 from mailgate.errors import MailgateError
@@ -94,6 +94,7 @@ def main() -> None:
     assert control is not None
     config = Config.model_validate_json(sys.stdin.buffer.read())
     logs.set_up(config.log.level, config.log.format)
+    heap.keep()
     try:
         uvloop.run(work(config, control, *doors))
     except MailgateError as error:
