@@ -110,12 +110,12 @@ def _is_never_shown(text: str, top: int) -> bool:
 
 def _bottom(text: str, top: int) -> int:
     """Where the content of the body ends: before the last `</body>`, if nothing but `</html>` follows."""
-    at = max(text.rfind("</body"), text.rfind("</BODY"), text.rfind("</Body"))
-    match = _END.match(text, at) if at >= top else None
-    if match is None:
-        at = max(text.rfind("</html"), text.rfind("</HTML"), text.rfind("</Html"))
-        match = _END.match(text, at) if at >= top else None
-    return match.start() if match is not None else len(text)
+    last = text.rfind("</", top)
+    for at in (text.rfind("</", top, max(last, top)), last):
+        match = _END.match(text, at) if at >= 0 else None
+        if match is not None:
+            return at
+    return len(text)
 
 
 def _mark(text: str, top: int, end: int) -> int | None:
