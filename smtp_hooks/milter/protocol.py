@@ -55,6 +55,7 @@ from smtp_hooks.milter.events import (
 VERSION = 6
 MAX_PACKET = 1_048_576 + 1
 """Octets of a packet: the most that version 6 can negotiate (SMFIP_MDS_1M), and the command."""
+_LENGTH = 4  # octets that say how long a packet is
 NEEDED = Actions.ADD_HEADERS | Actions.CHANGE_BODY | Actions.CHANGE_HEADERS
 WANTED = Steps(sum(Steps))
 MACROS = ((0, "{client_addr}"), (2, "i {auth_authen}"), (5, "i"))
@@ -139,7 +140,7 @@ _UNREAD = frozenset({b"DH", b"DR", b"DT", b"DL", b"DN", b"DB", b"DU"})
 class Conversation:
     """One connection with an MTA, from its first packet to its last. `steps` are those agreed on."""
 
-    __slots__ = ("_answered", "_buffer", "actions", "leading_space", "phase", "steps")
+    __slots__ = ("_answered", "_have", "_need", "_pieces", "actions", "leading_space", "phase", "steps")
 
     def __init__(self) -> None:
         self.phase = Phase.NEW
@@ -148,26 +149,35 @@ class Conversation:
         self.leading_space = False
         """Whether values of fields come and go with all that follows the colon."""
         self._answered = frozenset(FINAL)
-        self._buffer = b""
+        self._pieces: list[bytes | memoryview] = []
+        self._have = 0
+        self._need = _LENGTH
 
     def receive(self, data: bytes) -> list[Event]:
         """The events that are complete with these octets. Raises ProtocolError."""
-        if self._buffer:
-            data = self._buffer + data
+        have = self._have = self._have + len(data)
+        self._pieces.append(data)  # put together once, when there is a whole packet
+        if have < self._need:
+            return []
+        if len(self._pieces) > 1:
+            data = b"".join(self._pieces)
         events: list[Event] = []
         whole = memoryview(data)
-        at, have = 0, len(data)
-        while have - at >= 4:
-            size = int.from_bytes(data[at : at + 4], "big")
+        at, self._need = 0, _LENGTH
+        while have - at >= _LENGTH:
+            begin = at + _LENGTH
+            size = int.from_bytes(data[at:begin], "big")
             if not 1 <= size <= MAX_PACKET:
                 raise ProtocolError(f"a packet of {size} octets")
-            end = at + 4 + size
+            end = begin + size
             if end > have:
+                self._need = end - at
                 break
-            if data[at + 4 : min(at + 6, end)] not in _UNREAD or self.phase is Phase.NEW:
-                events.append(self._event(data[at + 4 : at + 5], whole[at + 5 : end]))
+            if data[begin : min(begin + 2, end)] not in _UNREAD or self.phase is Phase.NEW:
+                events.append(self._event(data[begin : begin + 1], whole[begin + 1 : end]))
             at = end
-        self._buffer = data[at:] if at else data
+        self._have = have - at
+        self._pieces = [whole[at:]] if at < have else []
         return events
 
     def expects_answer(self, event: Event) -> bool:
