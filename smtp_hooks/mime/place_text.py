@@ -83,8 +83,10 @@ def _quote_start(text: str) -> int | None:
     if not found:
         return None
     start = min(found)
-    if quoted is not None and (quoted < start or (answered and quoted == start)):
-        return None  # within a quote, or below one that was answered
+    if quoted is not None and quoted < start:
+        return None  # within a quote
+    if answered and (quoted == start or not text[:start].strip()):
+        return None  # what was answered, and no words of the sender's own stand above it
     return start
 
 

@@ -229,6 +229,14 @@ def test_ordinary_text_is_no_quote(text: str) -> None:
     assert wired[place_text(wired, Placement.BEFORE_QUOTE) :].strip() == ""
 
 
+@pytest.mark.parametrize("attribution", ATTRIBUTIONS)
+@pytest.mark.parametrize("answered", ["> old\n>\n> older\n", "> one\nYes.\n\n> two\n", ">> older\n> old\n\n"])
+@pytest.mark.parametrize("below", ["", "\n-- \nAda\n"])
+def test_below_an_answer_that_stands_below_the_quote(attribution: str, answered: str, below: str) -> None:
+    text = f"\n{attribution}\n{answered}Thanks, see you.\n{below}".replace("\n", "\r\n")
+    assert text[: place_text(text, Placement.BEFORE_QUOTE)].endswith("Thanks, see you.")
+
+
 MARK = "\x01"
 
 
