@@ -69,12 +69,15 @@ def _quote_start(text: str) -> int | None:
     """Where the earlier message begins, or None where there is none or where the answer is below it."""
     found = []
     quoted: int | None = None
-    answered = False
+    answered: int | None = None  # where a quote that was answered begins, with the line that says who wrote
     if text.startswith(">") or _MARKED.search(text) is not None:  # most have none of these marks
         quoted = _first_quoted_line(text)
-        answered = quoted is not None and _answered_below(text)
-        if quoted is not None and not answered:
-            found.append(_attribution(text, quoted))
+        if quoted is not None:
+            attribution = _attribution(text, quoted)
+            if _answered_below(text):
+                answered = attribution
+            else:
+                found.append(attribution)
         found += [m.start() + 1 for m in (RULED.search(text),) if m is not None]
     found += [m.start() + 1 for m in (FROM_BLOCK.search(text),) if m is not None]
     said = _said(text)
@@ -85,7 +88,7 @@ def _quote_start(text: str) -> int | None:
     start = min(found)
     if quoted is not None and quoted < start:
         return None  # within a quote
-    if answered and (quoted == start or not text[:start].strip()):
+    if answered is not None and (start == quoted or (start == answered and not text[:start].strip())):
         return None  # what was answered, and no words of the sender's own stand above it
     return start
 

@@ -237,6 +237,19 @@ def test_below_an_answer_that_stands_below_the_quote(attribution: str, answered:
     assert text[: place_text(text, Placement.BEFORE_QUOTE)].endswith("Thanks, see you.")
 
 
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "-----Original Message-----\nFrom: Ben\n\nHi\n> older\n\nOld text.\n",
+        "Begin forwarded message:\n\nHi\n> older\n\nOld text.\n",
+        "On Mon, 3 May 2024 at 10:00, Ben Ray <ben@example.net> wrote:\n\nHi\n\n> older\n\nOld text.\n",
+    ],
+)
+def test_above_an_earlier_message_in_which_somebody_has_answered(earlier: str) -> None:
+    assert place_text(f"\n{earlier}".replace("\n", "\r\n"), Placement.BEFORE_QUOTE) == 0
+    assert above(earlier) == "Thanks, see you."
+
+
 MARK = "\x01"
 
 
