@@ -2,9 +2,9 @@
 
 Messages are octets of some 100 KiB to some MiB that live for milliseconds, several copies at a time. glibc gives the
 top of its heap back to the kernel as soon as little is in use, and fetches it again, page by page and cleared, for the
-next message: 12 to 15 page faults for each of 100 KiB, 600 for 5 MiB, a tenth of all CPU. It therefore keeps up to
-`KEPT` here; what is bigger than `APART` is taken by itself and given back at once, so that a message of 25 MiB leaves
-nothing behind.
+next message: 12 to 15 page faults for each of 100 KiB, 600 for 5 MiB, up to a tenth of all CPU. Here it keeps up to
+`KEPT`; what is bigger than `APART` is taken by itself and given back at once, so that a message of 25 MiB leaves next
+to nothing behind.
 
 Source: mallopt(3). Where the C library has no such call (musl), nothing is done.
 """
